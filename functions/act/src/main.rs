@@ -1,0 +1,3 @@
+//! The `act` function.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `decide` function.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `intake` function.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `plan` function.
+
+fn main() {}
