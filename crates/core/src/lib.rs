@@ -1,1 +1,28 @@
-//! In the making.
+//! What an EKS upgrade is, and what to do next.
+//!
+//! Everything here is pure: data and `now` go in, a decision comes out. There is no async, no clock, no AWS
+//! and no Kubernetes client in this crate, and none may enter; reading and acting live in `pipeline` and in
+//! the adapters. Start with [`plan`] (what will be done), [`ledger`] (what was done) and [`decide`] (what
+//! to do now).
+
+pub mod arn;
+pub mod calendar;
+pub mod cluster;
+pub mod contract;
+pub mod decide;
+pub mod door;
+pub mod finding;
+pub mod guard;
+pub mod ids;
+pub mod ledger;
+pub mod notice;
+pub mod observe;
+pub mod plan;
+pub mod planner;
+pub mod policy;
+pub mod remedy;
+pub mod report;
+pub mod screen;
+pub mod text;
+pub mod version;
+pub mod waits;

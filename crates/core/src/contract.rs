@@ -1,0 +1,252 @@
+//! What passes between the state machines and the functions.
+//!
+//! Every payload is a type of this module; the JSON schemas in `statemachine/schemas/` are generated from
+//! them, and a test compares the state machines with both. Payloads are references (run, fence, hop): the
+//! ledger holds the rest, so that no payload grows with the fleet or the plan. The two exceptions are the
+//! campaign's list of clusters and the plan that a dry run answers with.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::decide::{ActionName, WaitFor};
+use crate::door::UpgradeRequest;
+use crate::ids::{CampaignId, ExecutionArn, Fence, RunId, StepId};
+use crate::ledger::Ending;
+use crate::plan::Plan;
+use crate::screen::LeftAlone;
+
+/// Input of the campaign state machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CampaignInput {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// One upgrade each.
+    pub clusters: Vec<UpgradeRequest>,
+    /// How many at once.
+    pub clusters_at_once: u8,
+    /// The clusters that were looked at and not taken, each with its reason.
+    pub left_alone: Vec<LeftAlone>,
+    /// What to tell people before anything starts, if there is something to tell.
+    pub notification: Option<Notification>,
+}
+
+/// A message to people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notification {
+    /// Up to 100 characters (SNS).
+    pub subject: String,
+    /// Readable text.
+    pub message: String,
+}
+
+/// What the upgrade state machine asks of the plan function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanRequest {
+    /// The execution's input, as it came; read by [`UpgradeRequest::read`].
+    pub request: serde_json::Value,
+    /// The execution that asks.
+    pub execution: ExecutionArn,
+    /// The run to plan again, if it is not the first time.
+    pub again: Option<PlanAgain>,
+}
+
+/// A run that is to be planned again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanAgain {
+    /// The run.
+    pub run: RunId,
+    /// Its fence.
+    pub fence: Fence,
+    /// Whether node groups have to follow every hop from now on.
+    pub nodes_each_hop: bool,
+}
+
+/// What the plan function answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "outcome")]
+pub enum PlanAnswer {
+    /// The run is planned; go on with its hops.
+    Planned {
+        /// The run.
+        run: RunId,
+        /// Its fence.
+        fence: Fence,
+        /// In words.
+        text: String,
+    },
+    /// Somebody else is changing the cluster; ask again after a while.
+    Wait {
+        /// What for.
+        wait_for: WaitFor,
+        /// How long, in seconds.
+        seconds: u32,
+        /// In words.
+        text: String,
+    },
+    /// The plan may not be carried out; close the run.
+    Blocked {
+        /// The run.
+        run: RunId,
+        /// Its fence.
+        fence: Fence,
+        /// The halt to close it with.
+        ending: Ending,
+    },
+    /// The plan, and nothing else.
+    DryRun {
+        /// The plan.
+        plan: Box<Plan>,
+    },
+}
+
+/// Input of the hop state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HopInput {
+    /// The run.
+    pub run: RunId,
+    /// Its fence.
+    pub fence: Fence,
+    /// The hop's place in the plan, from 0.
+    pub hop: usize,
+    /// The upgrade execution it belongs to.
+    pub execution: ExecutionArn,
+}
+
+/// What the state machines ask of the decide function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields, tag = "op")]
+pub enum DecideRequest {
+    /// Which hop comes next? Answered with [`crate::decide::NextHop`].
+    NextHop {
+        /// The run.
+        run: RunId,
+        /// Its fence.
+        fence: Fence,
+        /// The upgrade execution.
+        execution: ExecutionArn,
+    },
+    /// What now? Answered with [`crate::decide::Decision`].
+    Decide {
+        /// The run.
+        run: RunId,
+        /// Its fence.
+        fence: Fence,
+        /// The hop.
+        hop: usize,
+        /// The upgrade execution.
+        execution: ExecutionArn,
+    },
+    /// Is everything that the hop touched in order? Answered with [`ActAnswer`].
+    Verify {
+        /// The run.
+        run: RunId,
+        /// Its fence.
+        fence: Fence,
+        /// The verifying step.
+        step: StepId,
+        /// The upgrade execution.
+        execution: ExecutionArn,
+    },
+    /// The run is over. Answered with [`CloseAnswer`].
+    Close {
+        /// The run.
+        run: RunId,
+        /// Its fence.
+        fence: Fence,
+        /// How it ended.
+        ending: Ending,
+        /// The upgrade execution.
+        execution: ExecutionArn,
+    },
+}
+
+/// What the hop state machine asks of the act function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ActRequest {
+    /// The run.
+    pub run: RunId,
+    /// Its fence.
+    pub fence: Fence,
+    /// What to do.
+    pub action: ActionName,
+    /// On which step.
+    pub step: StepId,
+    /// The upgrade execution.
+    pub execution: ExecutionArn,
+}
+
+/// What came of one action, for whoever reads the execution; the ledger has it all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActAnswer {
+    /// The step.
+    pub step: StepId,
+    /// What was done, in words.
+    pub text: String,
+}
+
+/// The run's end, for whoever reads the execution, and for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloseAnswer {
+    /// The run.
+    pub run: RunId,
+    /// How it ended.
+    pub ending: Ending,
+    /// What to tell people.
+    pub notification: Notification,
+}
+
+/// What the intake function answers, for whoever invoked it by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "outcome")]
+pub enum IntakeAnswer {
+    /// A campaign was started, or was started before by a copy of the same delivery.
+    Campaign {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The clusters that it upgrades.
+        upgrades: Vec<String>,
+        /// The clusters that were not taken.
+        left_alone: Vec<LeftAlone>,
+    },
+    /// Nothing new in it.
+    Duplicate,
+    /// No cluster calls for an upgrade.
+    NothingDue,
+    /// Refused.
+    Refused {
+        /// Why, as a name.
+        code: String,
+        /// Why, in words.
+        message: String,
+    },
+}
+
+/// Errors of functions that another try may cure; state machines retry on exactly these of ours.
+pub const RETRYABLE_ERRORS: [&str; 3] = ["LedgerUnavailable", "EksUnavailable", "FateUnknown"];
+
+/// Every payload type with its name, for the schemas.
+#[must_use]
+pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+    use schemars::schema_for;
+    vec![
+        ("campaign-input", schema_for!(CampaignInput)),
+        ("upgrade-request", schema_for!(UpgradeRequest)),
+        ("hop-input", schema_for!(HopInput)),
+        ("plan-request", schema_for!(PlanRequest)),
+        ("plan-answer", schema_for!(PlanAnswer)),
+        ("decide-request", schema_for!(DecideRequest)),
+        ("next-hop", schema_for!(crate::decide::NextHop)),
+        ("decision", schema_for!(crate::decide::Decision)),
+        ("act-request", schema_for!(ActRequest)),
+        ("act-answer", schema_for!(ActAnswer)),
+        ("close-answer", schema_for!(CloseAnswer)),
+        ("intake-answer", schema_for!(IntakeAnswer)),
+        ("policy", schema_for!(crate::policy::Policy)),
+    ]
+}

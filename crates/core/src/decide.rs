@@ -1,0 +1,403 @@
+//! What to do now.
+//!
+//! [`decide`] looks at one hop: act on every step that is ready, wait, go on to the next hop, plan again, or
+//! stop. [`next_hop`] says which hop that is. Both are total: every state has a decision, and a decision to
+//! stop says why and what a person can safely do next.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Found, Resource};
+use crate::ids::StepId;
+use crate::ledger::{Ending, Phase, Progress, RunState};
+use crate::observe::World;
+use crate::plan::{Hop, Step, StepKind};
+use crate::policy::NodeStrategy;
+use crate::remedy::{Failure, Remedy};
+use crate::waits::{self, Span, later, seconds_between};
+
+/// The kinds of action: each is a state of the hop state machine, by this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ActionName {
+    /// `UpdateClusterVersion`.
+    UpgradeControlPlane,
+    /// `UpdateAddon`.
+    UpdateAddOn,
+    /// `UpdateNodegroupVersion` without force.
+    RollNodeGroup,
+    /// `UpdateNodegroupVersion` with force.
+    ForceNodeGroup,
+    /// Looks at everything that the hop touched.
+    Verify,
+}
+
+/// One thing to do now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Action {
+    /// What.
+    pub action: ActionName,
+    /// On which step.
+    pub step: StepId,
+}
+
+/// What a wait is for: each is a state of a state machine, `WaitFor` and this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum WaitFor {
+    /// Our control-plane upgrade.
+    ControlPlane,
+    /// Our node groups.
+    NodeGroups,
+    /// Our add-ons.
+    AddOns,
+    /// Somebody else's update.
+    OtherUpdate,
+    /// The pause before another attempt, or EKS's own delay.
+    NextAttempt,
+}
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "next")]
+pub enum Decision {
+    /// Do all of these, side by side.
+    Act {
+        /// What to do.
+        actions: Vec<Action>,
+    },
+    /// Look again after a while.
+    Wait {
+        /// What for.
+        wait_for: WaitFor,
+        /// How long, in seconds.
+        seconds: u32,
+        /// What for, in words.
+        text: String,
+    },
+    /// The hop is over.
+    Done,
+    /// The world is no longer as the plan assumed: plan again.
+    Replan {
+        /// In words.
+        reason: String,
+        /// Whether node groups have to follow every hop from now on.
+        nodes_each_hop: bool,
+    },
+    /// Stop; a person is wanted.
+    Halt {
+        /// Why, as a name.
+        code: String,
+        /// Why, in words.
+        message: String,
+        /// The next safe thing to do.
+        next_action: String,
+    },
+}
+
+/// Which hop of a run comes next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "next")]
+pub enum NextHop {
+    /// This one.
+    Hop {
+        /// Its place in the plan, from 0.
+        hop: usize,
+        /// In words.
+        text: String,
+    },
+    /// None: every step is done.
+    Complete,
+}
+
+/// A call that was meant, with no line in the ledger for this long after it, is a person's business.
+const FATE_UNKNOWN_S: u32 = 3600;
+
+/// Which hop comes next; `None` while there is no plan.
+#[must_use]
+pub fn next_hop(state: &RunState) -> Option<NextHop> {
+    let plan = state.plan.as_ref()?;
+    let open = |hop: &Hop| hop.steps.iter().any(|step| !state.is_done(&step.id));
+    let next = plan.hops.iter().enumerate().find(|(_, hop)| open(hop));
+    Some(next.map_or(NextHop::Complete, |(hop, stage)| NextHop::Hop {
+        hop,
+        text: format!("to {} ({} of {})", stage.to, hop + 1, plan.hops.len()),
+    }))
+}
+
+/// What to do about `hop` now, given the ledger and a look at the world.
+#[must_use]
+pub fn decide(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Decision {
+    if let Some(ending) = &state.ended {
+        return of_ending(ending);
+    }
+    if let Some(halt) = world_turned(state, hop, world) {
+        return halt;
+    }
+    let steps: Vec<(&Step, Standing<'_>)> =
+        hop.steps.iter().map(|step| (step, standing(state, step, now))).collect();
+
+    let unresolved = steps.iter().find(|(_, standing)| matches!(standing, Standing::Unresolved));
+    if let Some((step, _)) = unresolved
+        && seconds_between(state.updated_at, now) > FATE_UNKNOWN_S
+    {
+        return Decision::Halt {
+            code: "FateUnknown".into(),
+            message: format!("{}: a call was meant an hour ago, and nothing is known of it", step.kind),
+            next_action: "see in the EKS console whether an update began, then start again".into(),
+        };
+    }
+    if let Some(replan) = steps.iter().find_map(|(_, standing)| standing.wants_other_plan()) {
+        // Another plan cannot be made while something is in flight; it is waited out first.
+        if state.in_flight().next().is_none() {
+            return replan;
+        }
+    } else {
+        let actions = startable(state, &steps);
+        if !actions.is_empty() {
+            return Decision::Act { actions };
+        }
+    }
+    if let Some(wait) = longest_needed(state, &steps, now) {
+        return wait;
+    }
+    match steps.iter().find_map(|(step, standing)| standing.doomed().map(|failure| (step, failure))) {
+        Some((step, failure)) => halt_for(step, failure),
+        None => Decision::Done,
+    }
+}
+
+fn of_ending(ending: &Ending) -> Decision {
+    match ending.clone() {
+        Ending::Completed => Decision::Done,
+        Ending::Halted { code, message, next_action } => Decision::Halt { code, message, next_action },
+    }
+}
+
+/// The world as a whole is not what the run is about any more.
+fn world_turned(state: &RunState, hop: &Hop, world: &World) -> Option<Decision> {
+    let halt = |code: &str, message: String, next: &str| {
+        Some(Decision::Halt { code: code.into(), message, next_action: next.into() })
+    };
+    let name = &state.opened.cluster.name;
+    match world.cluster.as_ref()? {
+        Found::Gone => {
+            halt("TargetGone", format!("cluster {name} no longer exists"), "nothing is left to do")
+        }
+        Found::Is(cluster) if cluster.created_at != state.opened.cluster_created_at => halt(
+            "AnotherCluster",
+            format!("cluster {name} was deleted and made anew at {}", cluster.created_at),
+            "start an upgrade of the new cluster if it needs one",
+        ),
+        Found::Is(cluster) => {
+            let reached = reached(state, hop);
+            if reached.is_some_and(|reached| cluster.version < reached) {
+                return halt(
+                    "RolledBack",
+                    format!("somebody took the control plane of {name} back to {}", cluster.version),
+                    "find out why before starting again; this run does not undo what a person did",
+                );
+            }
+            if cluster.version > hop.to && cluster.version > state.opened.target {
+                return halt(
+                    "MovedPastTarget",
+                    format!(
+                        "somebody took {name} to {}, past the target {}",
+                        cluster.version, state.opened.target
+                    ),
+                    "start again with a target at or above the version it has now",
+                );
+            }
+            None
+        }
+    }
+}
+
+/// The control-plane version that the run has brought the cluster to, as far as the ledger knows.
+fn reached(state: &RunState, hop: &Hop) -> Option<crate::version::Minor> {
+    let plan = state.plan.as_ref()?;
+    let done = plan.steps().filter_map(|step| match &step.kind {
+        StepKind::ControlPlane { to, .. } if state.is_done(&step.id) && *to <= hop.to => Some(*to),
+        _ => None,
+    });
+    done.max().or(Some(plan.from))
+}
+
+/// How a step stands with regard to starting it.
+enum Standing<'a> {
+    Done,
+    NotReady,
+    /// May start now.
+    Ready,
+    /// May start later.
+    Later {
+        at: Timestamp,
+        failure: &'a Failure,
+    },
+    /// Under way.
+    Busy(&'a Progress),
+    /// A call was meant and nothing is known of it: the act function looks, or calls with the same token.
+    Unresolved,
+    /// Will not be tried again.
+    Doomed(&'a Failure),
+}
+
+impl Standing<'_> {
+    fn doomed(&self) -> Option<&Failure> {
+        if let Self::Doomed(failure) = self { Some(failure) } else { None }
+    }
+
+    fn wants_other_plan(&self) -> Option<Decision> {
+        let failure = self.doomed()?;
+        let Remedy::Replan { nodes_each_hop } = failure.remedy else { return None };
+        Some(Decision::Replan { reason: failure.message.clone(), nodes_each_hop })
+    }
+}
+
+fn standing<'a>(state: &'a RunState, step: &Step, now: Timestamp) -> Standing<'a> {
+    let Some(progress) = state.steps.get(&step.id) else {
+        return if state.is_ready(step) { Standing::Ready } else { Standing::NotReady };
+    };
+    match &progress.phase {
+        Phase::Done { .. } => Standing::Done,
+        Phase::InFlight { .. } => Standing::Busy(progress),
+        Phase::Intended { .. } => Standing::Unresolved,
+        Phase::Failed { failure, at } => {
+            let due = |after_s| {
+                let at = later(*at, after_s);
+                if at <= now { Standing::Ready } else { Standing::Later { at, failure } }
+            };
+            match failure.remedy {
+                Remedy::Stop | Remedy::Replan { .. } => Standing::Doomed(failure),
+                // Force comes at once after a failed eviction: the 15 minutes of draining were the wait.
+                Remedy::Retry { .. } if may_escalate(step, progress) => Standing::Ready,
+                Remedy::Retry { .. } if progress.strikes >= attempts_max(state, step) => {
+                    Standing::Doomed(failure)
+                }
+                Remedy::Retry { after_s } | Remedy::Wait { after_s } => due(after_s),
+            }
+        }
+    }
+}
+
+fn attempts_max(state: &RunState, step: &Step) -> u32 {
+    let policy = u32::from(state.opened.policy.attempts);
+    match step.kind {
+        // The rolling attempt that force answers does not use up one of the forced ones.
+        StepKind::NodeGroup { strategy: NodeStrategy::RollingThenForce, .. } => policy + 1,
+        // Looking costs nothing, and health catches up slowly after a change.
+        StepKind::Verify => 10,
+        _ => policy,
+    }
+}
+
+fn may_escalate(step: &Step, progress: &Progress) -> bool {
+    let strategy_allows =
+        matches!(step.kind, StepKind::NodeGroup { strategy: NodeStrategy::RollingThenForce, .. });
+    strategy_allows && progress.eviction_failed && progress.strikes == 1
+}
+
+/// Which action the next attempt at a step is.
+#[must_use]
+pub fn action_for(step: &Step, progress: Option<&Progress>) -> ActionName {
+    match &step.kind {
+        StepKind::ControlPlane { .. } => ActionName::UpgradeControlPlane,
+        StepKind::AddOn { .. } => ActionName::UpdateAddOn,
+        StepKind::Verify => ActionName::Verify,
+        StepKind::NodeGroup { strategy, .. } => match strategy {
+            NodeStrategy::Force => ActionName::ForceNodeGroup,
+            NodeStrategy::RollingThenForce if progress.is_some_and(|progress| progress.eviction_failed) => {
+                ActionName::ForceNodeGroup
+            }
+            NodeStrategy::Rolling | NodeStrategy::RollingThenForce => ActionName::RollNodeGroup,
+        },
+    }
+}
+
+/// The actions that may start now, within the bounds on how much of a kind runs at once.
+fn startable(state: &RunState, steps: &[(&Step, Standing<'_>)]) -> Vec<Action> {
+    let busy = |wanted: fn(&StepKind) -> bool| {
+        let count = |(step, standing): &&(&Step, Standing<'_>)| {
+            wanted(&step.kind) && matches!(standing, Standing::Busy(_) | Standing::Unresolved)
+        };
+        steps.iter().filter(count).count()
+    };
+    let policy = &state.opened.policy;
+    let is_group = |kind: &StepKind| matches!(kind, StepKind::NodeGroup { .. });
+    let is_addon = |kind: &StepKind| matches!(kind, StepKind::AddOn { .. });
+    let mut groups_free = usize::from(policy.node_groups_at_once).saturating_sub(busy(is_group));
+    let mut addons_free = usize::from(policy.addons_at_once).saturating_sub(busy(is_addon));
+    let mut actions = Vec::new();
+    for (step, standing) in steps {
+        let unresolved = matches!(standing, Standing::Unresolved);
+        let held = step.kind.resource().is_some_and(|resource| state.foreign.contains_key(&resource));
+        if !(unresolved || (matches!(standing, Standing::Ready) && !held)) {
+            continue;
+        }
+        let free = match step.kind {
+            StepKind::NodeGroup { .. } => &mut groups_free,
+            StepKind::AddOn { .. } => &mut addons_free,
+            _ => &mut 1,
+        };
+        if !unresolved {
+            if *free == 0 {
+                continue;
+            }
+            *free -= 1;
+        }
+        let progress = state.steps.get(&step.id);
+        actions.push(Action { action: action_for(step, progress), step: step.id.clone() });
+    }
+    actions
+}
+
+/// The wait for whatever can be looked at soonest; `None` when nothing is under way.
+fn longest_needed(state: &RunState, steps: &[(&Step, Standing<'_>)], now: Timestamp) -> Option<Decision> {
+    let mut soonest: Option<(u32, WaitFor, String)> = None;
+    let mut offer = |seconds: u32, on: WaitFor, text: String| {
+        if soonest.as_ref().is_none_or(|(best, ..)| seconds < *best) {
+            soonest = Some((seconds, on, text));
+        }
+    };
+    for (step, standing) in steps {
+        match standing {
+            Standing::Busy(Progress { phase: Phase::InFlight { since, .. }, .. }) => {
+                let span = Span::of(&step.kind);
+                let late = if span.is_late(*since, now) { ", longer than it ever should" } else { "" };
+                let text = format!("{}{late}", step.kind);
+                offer(span.pause_s(*since, now), waits_on(step), text);
+            }
+            Standing::Later { at, failure } => {
+                let text = format!("next attempt at {} after {}", step.kind, failure.code);
+                offer(seconds_between(now, *at).max(1), WaitFor::NextAttempt, text);
+            }
+            Standing::Unresolved => offer(60, waits_on(step), format!("word of {}", step.kind)),
+            _ => {}
+        }
+    }
+    for (resource, foreign) in &state.foreign {
+        let pause = waits::UNKNOWN.pause_s(foreign.since, now);
+        offer(pause, WaitFor::OtherUpdate, format!("somebody else's update of {resource}"));
+    }
+    soonest.map(|(seconds, on, text)| Decision::Wait { wait_for: on, seconds, text })
+}
+
+fn waits_on(step: &Step) -> WaitFor {
+    match step.kind.resource() {
+        Some(Resource::ControlPlane) | None => WaitFor::ControlPlane,
+        Some(Resource::NodeGroup(_)) => WaitFor::NodeGroups,
+        Some(Resource::AddOn(_)) => WaitFor::AddOns,
+    }
+}
+
+fn halt_for(step: &Step, failure: &Failure) -> Decision {
+    let on = if failure.resources.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", failure.resources.join(", "))
+    };
+    Decision::Halt {
+        code: failure.code.clone(),
+        message: format!("{}: {}{on}", step.kind, failure.message),
+        next_action: failure.next_action.clone(),
+    }
+}

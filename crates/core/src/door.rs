@@ -1,0 +1,235 @@
+//! The doors: what may come in by hand, and the one clear sentence for what may not.
+//!
+//! The variant of a [`DoorError`] is the error's name everywhere: in the function's answer, in the state
+//! machine's `ErrorEquals`, in what `eks-upgrade` prints.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::arn::{ClusterArn, ClusterName, Home};
+use crate::ids::{CampaignId, RunId};
+use crate::policy::NodeStrategy;
+use crate::version::Minor;
+
+/// What a person, or a campaign, asks of the upgrade state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpgradeRequest {
+    /// The cluster's name, or its ARN.
+    pub cluster: String,
+    /// The minor to end at, such as `1.35`. Left out: the policy's target rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// How managed nodes are replaced. Left out: the policy's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<NodeStrategy>,
+    /// Launch template versions to move node groups to, by group name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub launch_templates: BTreeMap<String, String>,
+    /// Only make the plan; it is the execution's output.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Why, for the ledger; up to 500 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The campaign that asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<CampaignId>,
+}
+
+/// Why a request was turned away, before any effect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DoorError {
+    /// It does not read.
+    #[error("the request does not read: {0}; the least is {{\"cluster\": \"NAME\", \"target\": \"1.35\"}}")]
+    InvalidRequest(String),
+    /// The cluster is neither a name nor an ARN.
+    #[error("{0}; give a cluster's name, or its ARN")]
+    MalformedCluster(String),
+    /// Another account's cluster.
+    #[error("cluster {cluster} belongs to account {theirs}; this deployment upgrades clusters of {ours}")]
+    WrongAccount {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Its account.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// Another Region's cluster.
+    #[error("cluster {cluster} is in {theirs}; this deployment upgrades clusters in {ours}")]
+    WrongRegion {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Its Region.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// No such cluster.
+    #[error("there is no cluster {cluster} in {region} of account {account}")]
+    ClusterNotFound {
+        /// The name.
+        cluster: ClusterName,
+        /// The Region.
+        region: String,
+        /// The account.
+        account: String,
+    },
+    /// A cluster that cannot be upgraded in the state it is in.
+    #[error("cluster {cluster} is {status}; it must be ACTIVE to be upgraded")]
+    ClusterNotActive {
+        /// The name.
+        cluster: ClusterName,
+        /// What EKS says.
+        status: String,
+    },
+    /// A target that is not above the cluster's version, with nothing left to do.
+    #[error("cluster {cluster} is at {current}; the target {target} is not above it{why}")]
+    TargetNotNewer {
+        /// The name.
+        cluster: ClusterName,
+        /// Its version.
+        current: Minor,
+        /// The target.
+        target: Minor,
+        /// More, if there is more to say.
+        why: String,
+    },
+    /// A target that is no minor that EKS offers.
+    #[error("EKS does not offer {target}{newest}")]
+    UnknownTarget {
+        /// What was asked for.
+        target: String,
+        /// `; the newest is ...`, if known.
+        newest: String,
+    },
+    /// Another run has the cluster.
+    #[error("cluster {cluster} is being upgraded by run {run} ({execution}); wait for it, or stop it first")]
+    LeaseHeld {
+        /// The name.
+        cluster: ClusterName,
+        /// The run.
+        run: RunId,
+        /// Its execution.
+        execution: String,
+    },
+    /// A policy or a tag that does not read.
+    #[error("{0}")]
+    InvalidPolicy(String),
+}
+
+impl DoorError {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "InvalidRequest",
+            Self::MalformedCluster(_) => "MalformedCluster",
+            Self::WrongAccount { .. } => "WrongAccount",
+            Self::WrongRegion { .. } => "WrongRegion",
+            Self::ClusterNotFound { .. } => "ClusterNotFound",
+            Self::ClusterNotActive { .. } => "ClusterNotActive",
+            Self::TargetNotNewer { .. } => "TargetNotNewer",
+            Self::UnknownTarget { .. } => "UnknownTarget",
+            Self::LeaseHeld { .. } => "LeaseHeld",
+            Self::InvalidPolicy(_) => "InvalidPolicy",
+        }
+    }
+}
+
+/// Longest reason that is kept, in characters.
+const REASON_CHARS_MAX: usize = 500;
+
+impl UpgradeRequest {
+    /// Reads a request. `null` and `{}` are turned away like anything else without a cluster.
+    pub fn read(value: &serde_json::Value) -> Result<Self, DoorError> {
+        let request: Self = serde_json::from_value(value.clone())
+            .map_err(|error| DoorError::InvalidRequest(error.to_string()))?;
+        if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+            let message = format!("the reason is longer than {REASON_CHARS_MAX} characters");
+            return Err(DoorError::InvalidRequest(message));
+        }
+        Ok(request)
+    }
+
+    /// The cluster it means, if that is one of `home`.
+    pub fn cluster_at(&self, home: &Home) -> Result<ClusterArn, DoorError> {
+        if !self.cluster.starts_with("arn:") {
+            let name: ClusterName =
+                self.cluster.parse().map_err(|error| DoorError::MalformedCluster(format!("{error}")))?;
+            return Ok(home.cluster(&name));
+        }
+        let arn: ClusterArn =
+            self.cluster.parse().map_err(|error| DoorError::MalformedCluster(format!("{error}")))?;
+        at_home(&arn, home)?;
+        Ok(arn)
+    }
+
+    /// The target it states.
+    pub fn stated_target(&self) -> Result<Option<Minor>, DoorError> {
+        let unknown = |target: &String| DoorError::UnknownTarget {
+            target: target.chars().take(40).collect(),
+            newest: "; write a target like 1.35".into(),
+        };
+        self.target.as_ref().map(|target| target.parse().map_err(|_| unknown(target))).transpose()
+    }
+}
+
+/// Refuses a cluster of another account or Region.
+pub fn at_home(arn: &ClusterArn, home: &Home) -> Result<(), DoorError> {
+    if arn.account != home.account {
+        return Err(DoorError::WrongAccount {
+            cluster: arn.name.clone(),
+            theirs: arn.account.to_string(),
+            ours: home.account.to_string(),
+        });
+    }
+    if arn.region != home.region {
+        return Err(DoorError::WrongRegion {
+            cluster: arn.name.clone(),
+            theirs: arn.region.to_string(),
+            ours: home.region.to_string(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn home() -> Home {
+        Home::of_arn("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap()
+    }
+
+    fn name_of(value: serde_json::Value) -> &'static str {
+        let refused = UpgradeRequest::read(&value)
+            .and_then(|request| request.stated_target().and(request.cluster_at(&home())));
+        refused.map_or_else(|error| error.name(), |_| "accepted")
+    }
+
+    #[test]
+    fn each_bad_request_has_its_name() {
+        let arn = |region: &str, account: &str| format!("arn:aws:eks:{region}:{account}:cluster/a");
+        assert_eq!(name_of(json!({"cluster": "a", "target": "1.35"})), "accepted");
+        assert_eq!(name_of(json!({"cluster": arn("us-east-1", "123456789012")})), "accepted");
+        for (value, name) in [
+            (json!(null), "InvalidRequest"),
+            (json!({}), "InvalidRequest"),
+            (json!({"cluster": "a", "targt": "1.35"}), "InvalidRequest"),
+            (json!({"cluster": "a", "strategy": "brute"}), "InvalidRequest"),
+            (json!({"cluster": "a", "reason": "x".repeat(501)}), "InvalidRequest"),
+            (json!({"cluster": ""}), "MalformedCluster"),
+            (json!({"cluster": "arn:aws:eks:us-east-1:1:cluster/a"}), "MalformedCluster"),
+            (json!({"cluster": arn("us-east-1", "999999999999")}), "WrongAccount"),
+            (json!({"cluster": arn("eu-west-1", "123456789012")}), "WrongRegion"),
+            (json!({"cluster": "a", "target": "one"}), "UnknownTarget"),
+        ] {
+            assert_eq!(name_of(value.clone()), name, "{value}");
+        }
+    }
+}

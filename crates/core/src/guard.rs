@@ -1,0 +1,248 @@
+//! The last look before a mutating call: what stood when the step was decided may no longer stand.
+//!
+//! [`guard`] sees the world as it is in the moment of acting and gives the one call that the step makes now,
+//! or says why it is not made. Nothing that it refuses can be overridden further down.
+
+use std::collections::BTreeSet;
+
+use crate::cluster::{Found, LaunchTemplate, NodeGroup, Resource, Status};
+use crate::decide::{ActionName, action_for};
+use crate::ids::UpdateId;
+use crate::ledger::{Event, RunState};
+use crate::observe::{Query, World, already_so, word};
+use crate::plan::{Step, StepKind};
+use crate::remedy::{Failure, Remedy};
+use crate::version::{AddonVersion, Minor, skew_allows};
+
+/// A mutating call to EKS, complete but for its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `UpdateClusterVersion`.
+    UpdateClusterVersion {
+        /// The minor to go to.
+        version: Minor,
+    },
+    /// `UpdateNodegroupVersion`.
+    UpdateNodegroupVersion {
+        /// The group.
+        name: String,
+        /// The minor to go to; `None` for an image of the owner's.
+        version: Option<Minor>,
+        /// The launch template, when one drives the group.
+        launch_template: Option<LaunchTemplate>,
+        /// Whether pods that do not leave are deleted.
+        force: bool,
+    },
+    /// `UpdateAddon`, always with `PRESERVE`: what people configured stays.
+    UpdateAddon {
+        /// The add-on.
+        name: String,
+        /// The version to go to.
+        version: AddonVersion,
+    },
+}
+
+impl Call {
+    /// What it changes.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        match self {
+            Self::UpdateClusterVersion { .. } => Resource::ControlPlane,
+            Self::UpdateNodegroupVersion { name, .. } => Resource::NodeGroup(name.clone()),
+            Self::UpdateAddon { name, .. } => Resource::AddOn(name.clone()),
+        }
+    }
+
+    /// Whether an update of EKS's could be this call's: the same kind of update, to the same version.
+    #[must_use]
+    pub fn matches(&self, update: &crate::cluster::Update) -> bool {
+        match self {
+            Self::UpdateClusterVersion { version } => {
+                update.kind == "VersionUpdate" && update.to.as_deref() == Some(&version.to_string())
+            }
+            // An update of an own image carries no version; its kind and its time have to do.
+            Self::UpdateNodegroupVersion { version, .. } => {
+                update.kind == "VersionUpdate"
+                    && version.is_none_or(|version| {
+                        update.to.as_deref().is_none_or(|to| {
+                            to == version.to_string() || to.starts_with(&format!("{version}."))
+                        })
+                    })
+            }
+            Self::UpdateAddon { version, .. } => {
+                update.kind == "AddonUpdate" && update.to.as_deref() == Some(version.as_str())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UpdateClusterVersion { version } => write!(f, "UpdateClusterVersion version={version}"),
+            Self::UpdateNodegroupVersion { name, version, launch_template, force } => {
+                write!(f, "UpdateNodegroupVersion nodegroup={name}")?;
+                if let Some(version) = version {
+                    write!(f, " version={version}")?;
+                }
+                if let Some(template) = launch_template {
+                    write!(f, " launchTemplate={}:{}", template.id, template.version)?;
+                }
+                write!(f, " force={force}")
+            }
+            Self::UpdateAddon { name, version } => {
+                write!(f, "UpdateAddon addon={name} version={version} resolveConflicts=PRESERVE")
+            }
+        }
+    }
+}
+
+/// What the guard says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Make this call.
+    Call(Call),
+    /// Make none: this is to be recorded instead.
+    Record(Box<Event>),
+    /// Make none: something is changing the resource. Find its update and watch it.
+    Busy(Resource),
+}
+
+/// What has to be seen before `step` may act. For the control plane that includes every node group: its
+/// upgrade may leave none of them too far behind. Pass the names once they are known.
+#[must_use]
+pub fn queries(step: &Step, node_group_names: Option<&[String]>) -> BTreeSet<Query> {
+    let mut queries = BTreeSet::from([Query::Cluster]);
+    match step.kind.resource() {
+        Some(Resource::ControlPlane) => {
+            queries.insert(Query::NodeGroupNames);
+            queries.extend(node_group_names.unwrap_or_default().iter().cloned().map(Query::NodeGroup));
+        }
+        Some(Resource::NodeGroup(name)) => {
+            queries.insert(Query::NodeGroup(name));
+        }
+        Some(Resource::AddOn(name)) => {
+            queries.insert(Query::Addon(name));
+        }
+        None => {}
+    }
+    queries
+}
+
+/// The call that `step` makes now, or why none is made.
+#[must_use]
+pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) -> Verdict {
+    let withhold = |code: &str, message: String, remedy: Remedy, next: &str| {
+        let failure =
+            Failure { code: code.into(), message, resources: Vec::new(), remedy, next_action: next.into() };
+        Verdict::Record(Box::new(Event::Withheld { step: step.id.clone(), failure }))
+    };
+    // The remedy's pause lets the next round look at the world and decide about the run as a whole.
+    let not_now = |code: &str, message: String| withhold(code, message, Remedy::Wait { after_s: 30 }, "");
+    let never = |code: &str, message: String, next: &str| withhold(code, message, Remedy::Stop, next);
+
+    let wanted = action_for(step, state.steps.get(&step.id));
+    if wanted != asked {
+        return not_now("AnotherAction", format!("{asked:?} was asked for where {wanted:?} is due"));
+    }
+    let cluster = match &world.cluster {
+        Some(Found::Is(cluster)) => cluster,
+        Some(Found::Gone) => return not_now("TargetGone", "the cluster no longer exists".into()),
+        None => return not_now("NotSeen", "the cluster could not be looked at".into()),
+    };
+    if cluster.created_at != state.opened.cluster_created_at || cluster.arn != state.opened.cluster {
+        return not_now("AnotherCluster", "the cluster is not the one that was planned".into());
+    }
+    match &cluster.status {
+        Status::Active => {}
+        Status::Updating => return Verdict::Busy(Resource::ControlPlane),
+        other => {
+            let message = format!("the cluster is {}", word(other));
+            return never("ClusterNotActive", message, "bring the cluster back to ACTIVE, then start again");
+        }
+    }
+    if let Some(event) = already_so(step, world) {
+        return Verdict::Record(Box::new(event));
+    }
+    match &step.kind {
+        StepKind::ControlPlane { from, to } => {
+            if cluster.version != *from || from.next() != *to {
+                let message = format!("the control plane is at {}, so it cannot go to {to}", cluster.version);
+                return not_now("NotTheNextMinor", message);
+            }
+            match too_far_behind(world, *to) {
+                Err(name) => not_now("NotSeen", format!("node group {name} could not be looked at")),
+                Ok(Some(group)) => never(
+                    "SkewExceeded",
+                    format!("node group {} at {} would be too far behind {to}", group.name, group.version),
+                    "bring that node group to a newer version, then start again",
+                ),
+                Ok(None) => Verdict::Call(Call::UpdateClusterVersion { version: *to }),
+            }
+        }
+        StepKind::NodeGroup { name, to, launch_template, custom_ami, .. } => {
+            if cluster.version != *to {
+                let message =
+                    format!("the control plane is at {}, the group should go to {to}", cluster.version);
+                return not_now("ControlPlaneElsewhere", message);
+            }
+            match world.node_groups.get(name).and_then(Found::is).map(|group| &group.status) {
+                Some(Status::Active) => Verdict::Call(Call::UpdateNodegroupVersion {
+                    name: name.clone(),
+                    version: (!custom_ami).then_some(*to),
+                    launch_template: launch_template.clone(),
+                    force: asked == ActionName::ForceNodeGroup,
+                }),
+                Some(Status::Updating) => Verdict::Busy(Resource::NodeGroup(name.clone())),
+                Some(other) => {
+                    let message = format!("node group {name} is {}", word(other));
+                    never("NodeGroupNotActive", message, "resolve its health issues, then start again")
+                }
+                None => not_now("NotSeen", format!("node group {name} could not be looked at")),
+            }
+        }
+        StepKind::AddOn { name, to, .. } => match world.addons.get(name).and_then(Found::is) {
+            Some(addon) if addon.status == Status::Updating => Verdict::Busy(Resource::AddOn(name.clone())),
+            Some(addon) if addon.version >= *to => {
+                // At rest and healthy it would be satisfied; unwell, it needs a person, not a lower version.
+                let message = format!("add-on {name} is at {} and {}", addon.version, word(&addon.status));
+                never("AddonUnwell", message, "look at the add-on's pods, then start again")
+            }
+            Some(_) => Verdict::Call(Call::UpdateAddon { name: name.clone(), version: to.clone() }),
+            None => not_now("NotSeen", format!("add-on {name} could not be looked at")),
+        },
+        StepKind::Verify => not_now("AnotherAction", "verification makes no call".into()),
+    }
+}
+
+/// The first node group that `to` would leave too far behind; its name as the error when one was not seen.
+fn too_far_behind(world: &World, to: Minor) -> Result<Option<&NodeGroup>, String> {
+    let names = world.node_group_names.as_ref().ok_or_else(|| "list".to_owned())?;
+    for name in names {
+        match world.node_groups.get(name) {
+            Some(Found::Is(group)) if !skew_allows(to, group.version) => return Ok(Some(group)),
+            Some(_) => {}
+            None => return Err(name.clone()),
+        }
+    }
+    Ok(None)
+}
+
+/// Why a resource that is being changed is left alone for now, when the update that changes it is not found.
+#[must_use]
+pub fn held_by_nobody_known(step: &Step, resource: &Resource) -> Event {
+    let failure = Failure {
+        code: "ResourceInUse".into(),
+        message: format!("{resource} is being changed by somebody else"),
+        resources: Vec::new(),
+        remedy: Remedy::Wait { after_s: 60 },
+        next_action: String::new(),
+    };
+    Event::Withheld { step: step.id.clone(), failure }
+}
+
+/// The record of somebody else's update on a resource.
+#[must_use]
+pub fn held_by(resource: &Resource, update: &UpdateId) -> Event {
+    Event::ForeignUpdate { resource: resource.clone(), update: update.clone() }
+}

@@ -1,0 +1,630 @@
+//! The ledger of a run: what was meant, what was done, what came of it. Only appended to.
+//!
+//! [`Entry`] is one line, chained to the one before by its hash. [`RunState`] is what the lines add up to;
+//! [`RunState::apply`] is the one place that says which event may follow which, and it refuses the others.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::arn::ClusterArn;
+use crate::cluster::Resource;
+use crate::ids::{CampaignId, ExecutionArn, Fence, RunId, StepId, Token, UpdateId, digest};
+use crate::plan::{Plan, Step};
+use crate::policy::Policy;
+use crate::remedy::{Failure, Remedy};
+use crate::version::Minor;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "outcome")]
+pub enum Ending {
+    /// Every step is done.
+    Completed,
+    /// It stopped and wants a person.
+    Halted {
+        /// Why, as a name.
+        code: String,
+        /// Why, in words.
+        message: String,
+        /// The next safe thing to do.
+        next_action: String,
+    },
+}
+
+/// How a step came to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "how")]
+pub enum Done {
+    /// By our update.
+    Updated,
+    /// The world was already as the step wants it: somebody else did it, or an earlier attempt.
+    Satisfied,
+    /// There was nothing left to do it to.
+    Skipped,
+    /// Looked at, and in order.
+    Verified,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "event")]
+pub enum Event {
+    /// A run began.
+    Opened {
+        /// Of this cluster.
+        cluster: ClusterArn,
+        /// Made then: with the ARN its identity.
+        cluster_created_at: Timestamp,
+        /// From this minor.
+        from: Minor,
+        /// To this one.
+        target: Minor,
+        /// Under this policy, tags and request applied.
+        policy: Box<Policy>,
+        /// As part of this campaign.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        campaign: Option<CampaignId>,
+        /// Because somebody said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// With these launch template versions, by node group.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        launch_templates: BTreeMap<String, String>,
+    },
+    /// Another execution goes on with the run.
+    Resumed {
+        /// That execution.
+        execution: ExecutionArn,
+    },
+    /// It was planned, or planned again.
+    Planned {
+        /// The plan.
+        plan: Box<Plan>,
+    },
+    /// A mutating call is about to be made.
+    Intended {
+        /// For this step.
+        step: StepId,
+        /// The how manieth time.
+        attempt: u32,
+        /// With this token.
+        token: Token,
+        /// The call in words: operation and parameters.
+        request: String,
+    },
+    /// EKS accepted it.
+    Started {
+        /// The step.
+        step: StepId,
+        /// The attempt.
+        attempt: u32,
+        /// EKS's update.
+        update: UpdateId,
+        /// Whether the update was found rather than answered: the answer to an earlier call was lost.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        adopted: bool,
+    },
+    /// The call was not made: what stands now does not allow it, or not yet.
+    Withheld {
+        /// The step.
+        step: StepId,
+        /// Why.
+        failure: Failure,
+    },
+    /// EKS refused it, so that nothing began.
+    Refused {
+        /// The step.
+        step: StepId,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// The update ended well.
+    Succeeded {
+        /// The step.
+        step: StepId,
+        /// EKS's update.
+        update: UpdateId,
+        /// How long it took, in seconds.
+        duration_s: u32,
+    },
+    /// The update ended otherwise.
+    Failed {
+        /// The step.
+        step: StepId,
+        /// EKS's update.
+        update: UpdateId,
+        /// How long it took, in seconds.
+        duration_s: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// Nothing had to be done for the step.
+    Satisfied {
+        /// The step.
+        step: StepId,
+        /// What shows it.
+        evidence: String,
+    },
+    /// What the step was for is gone.
+    Skipped {
+        /// The step.
+        step: StepId,
+        /// What shows it.
+        evidence: String,
+    },
+    /// What the hop touched was looked at and found in order.
+    Verified {
+        /// The step.
+        step: StepId,
+        /// What was looked at.
+        evidence: String,
+    },
+    /// It was looked at and not found in order.
+    NotVerified {
+        /// The step.
+        step: StepId,
+        /// Why not.
+        failure: Failure,
+    },
+    /// Somebody else's update holds a resource.
+    ForeignUpdate {
+        /// The resource.
+        resource: Resource,
+        /// Their update.
+        update: UpdateId,
+    },
+    /// It is over.
+    ForeignUpdateEnded {
+        /// The resource.
+        resource: Resource,
+        /// Their update.
+        update: UpdateId,
+        /// How it ended.
+        status: String,
+    },
+    /// The run is over.
+    Ended(Ending),
+}
+
+/// One line of the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The run.
+    pub run: RunId,
+    /// Its place, from 1, without gaps.
+    pub seq: u32,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Which execution wrote it.
+    pub actor: ExecutionArn,
+    /// That execution's fencing number.
+    pub fence: Fence,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+    /// The hash of the line before; empty in the first.
+    pub previous: String,
+}
+
+/// A line as it is kept: its exact text, and that text's hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The line's place.
+    pub seq: u32,
+    /// The entry as JSON.
+    pub body: String,
+    /// SHA-256 over the body, in hexadecimal. The body holds the hash before it, hence the chain.
+    pub hash: String,
+}
+
+/// Why a ledger cannot be trusted or used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// An event that may not follow the ones before.
+    #[error("entry {seq}: {event} may not follow: {why}")]
+    Illegal {
+        /// Its place.
+        seq: u32,
+        /// Which event.
+        event: String,
+        /// Why not.
+        why: String,
+    },
+    /// A line that was changed, dropped or moved.
+    #[error("entry {seq} of run {run} does not follow from the one before: {why}")]
+    Broken {
+        /// The run.
+        run: RunId,
+        /// The place where the chain breaks.
+        seq: u32,
+        /// How.
+        why: String,
+    },
+    /// A line that does not read.
+    #[error("entry {seq} does not read: {why}")]
+    Unreadable {
+        /// Its place.
+        seq: u32,
+        /// What the parser said.
+        why: String,
+    },
+}
+
+impl Entry {
+    /// Seals the line. An entry is plain data, so its JSON always exists; an error is reported all the same.
+    pub fn seal(&self) -> Result<Sealed, LedgerError> {
+        let body = serde_json::to_string(self)
+            .map_err(|error| LedgerError::Unreadable { seq: self.seq, why: error.to_string() })?;
+        let hash = digest(&[&body]);
+        Ok(Sealed { seq: self.seq, body, hash })
+    }
+}
+
+impl Sealed {
+    /// The entry in it.
+    pub fn open(&self) -> Result<Entry, LedgerError> {
+        serde_json::from_str(&self.body)
+            .map_err(|error| LedgerError::Unreadable { seq: self.seq, why: error.to_string() })
+    }
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// The call is about to be made, or was made and the answer lost.
+    Intended {
+        /// Its token.
+        token: Token,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// EKS is at it.
+    InFlight {
+        /// Its update.
+        update: UpdateId,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The last attempt did not succeed.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// When.
+        at: Timestamp,
+    },
+    /// Over.
+    Done {
+        /// How.
+        how: Done,
+    },
+}
+
+/// A step's story so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// The number of the last attempt; 0 before the first.
+    pub attempt: u32,
+    /// How many attempts failed in a way that counts.
+    pub strikes: u32,
+    /// Whether an attempt ended in a `PodEvictionFailure`.
+    pub eviction_failed: bool,
+    /// Where it stands.
+    pub phase: Phase,
+}
+
+/// An update of somebody else's that holds a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foreign {
+    /// Its id.
+    pub update: UpdateId,
+    /// When it was first seen.
+    pub since: Timestamp,
+}
+
+/// What the ledger of a run adds up to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunState {
+    /// The run.
+    pub run: RunId,
+    /// The number of its last line.
+    pub seq: u32,
+    /// The hash of its last line.
+    pub hash: String,
+    /// How it was opened.
+    pub opened: Opened,
+    /// When.
+    pub opened_at: Timestamp,
+    /// When the last line was written.
+    pub updated_at: Timestamp,
+    /// The plan in force.
+    pub plan: Option<Plan>,
+    /// The steps that began.
+    pub steps: BTreeMap<StepId, Progress>,
+    /// Resources that somebody else is changing.
+    pub foreign: BTreeMap<Resource, Foreign>,
+    /// How it ended, if it has.
+    pub ended: Option<Ending>,
+}
+
+/// How a run was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The cluster.
+    pub cluster: ClusterArn,
+    /// When that cluster was made.
+    pub cluster_created_at: Timestamp,
+    /// The minor it started from.
+    pub from: Minor,
+    /// The minor it goes to.
+    pub target: Minor,
+    /// The policy it runs under.
+    pub policy: Policy,
+    /// The campaign it belongs to.
+    pub campaign: Option<CampaignId>,
+    /// Why, in the words of whoever started it.
+    pub reason: Option<String>,
+    /// Launch template versions, by node group.
+    pub launch_templates: BTreeMap<String, String>,
+}
+
+impl RunState {
+    /// Reads a whole ledger: checks the chain, then adds it up. `None` for an empty one.
+    pub fn read(lines: &[Sealed]) -> Result<Option<Self>, LedgerError> {
+        let mut state: Option<Self> = None;
+        for line in lines {
+            state = Some(Self::extend(state, line)?);
+        }
+        Ok(state)
+    }
+
+    /// Adds one line to a state.
+    pub fn extend(state: Option<Self>, line: &Sealed) -> Result<Self, LedgerError> {
+        let entry = line.open()?;
+        let (seq, hash) = state.as_ref().map_or((0, ""), |state| (state.seq, state.hash.as_str()));
+        let broken =
+            |why: &str| LedgerError::Broken { run: entry.run.clone(), seq: line.seq, why: why.into() };
+        if entry.seq != seq + 1 || line.seq != entry.seq {
+            return Err(broken("its number is not the next"));
+        }
+        if entry.previous != hash {
+            return Err(broken("it names another predecessor"));
+        }
+        if digest(&[&line.body]) != line.hash {
+            return Err(broken("its text and its hash differ"));
+        }
+        let mut state = match state {
+            Some(mut state) => {
+                state.apply(&entry)?;
+                state
+            }
+            None => Self::open(&entry)?,
+        };
+        state.seq = entry.seq;
+        state.hash.clone_from(&line.hash);
+        state.updated_at = entry.at;
+        Ok(state)
+    }
+
+    fn open(entry: &Entry) -> Result<Self, LedgerError> {
+        let Event::Opened {
+            cluster,
+            cluster_created_at,
+            from,
+            target,
+            policy,
+            campaign,
+            reason,
+            launch_templates,
+        } = &entry.event
+        else {
+            return Err(illegal(entry, "a run begins with opened"));
+        };
+        Ok(Self {
+            run: entry.run.clone(),
+            seq: entry.seq,
+            hash: String::new(),
+            opened: Opened {
+                cluster: cluster.clone(),
+                cluster_created_at: *cluster_created_at,
+                from: *from,
+                target: *target,
+                policy: (**policy).clone(),
+                campaign: campaign.clone(),
+                reason: reason.clone(),
+                launch_templates: launch_templates.clone(),
+            },
+            opened_at: entry.at,
+            updated_at: entry.at,
+            plan: None,
+            steps: BTreeMap::new(),
+            foreign: BTreeMap::new(),
+            ended: None,
+        })
+    }
+
+    /// Takes one event in, or says why it may not follow. Total; changes nothing when it refuses.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let at = entry.at;
+        if self.ended.is_some() {
+            return Err(illegal(entry, "the run is over"));
+        }
+        match &entry.event {
+            Event::Opened { .. } => return Err(illegal(entry, "the run is open already")),
+            Event::Resumed { .. } => {}
+            Event::Planned { plan } => self.take_plan(entry, plan)?,
+            Event::Intended { step, attempt, token, .. } => {
+                self.require_free(entry, step)?;
+                let last = self.steps.get(step);
+                if *attempt != last.map_or(0, |progress| progress.attempt) + 1 {
+                    return Err(illegal(entry, "attempts are numbered without gaps"));
+                }
+                let phase = Phase::Intended { token: token.clone(), since: at };
+                let progress = self.progress(step, phase);
+                progress.attempt = *attempt;
+            }
+            Event::Started { step, attempt, update, .. } => match self.steps.get_mut(step) {
+                Some(progress) if progress.attempt == *attempt => match &progress.phase {
+                    Phase::Intended { since, .. } => {
+                        progress.phase = Phase::InFlight { update: update.clone(), since: *since };
+                    }
+                    _ => return Err(illegal(entry, "nothing was intended")),
+                },
+                _ => return Err(illegal(entry, "that attempt was not intended")),
+            },
+            Event::Withheld { step, failure } => {
+                self.require_free(entry, step)?;
+                self.fail(step, failure, at);
+            }
+            Event::Refused { step, attempt, failure } => match self.steps.get(step) {
+                Some(progress)
+                    if progress.attempt == *attempt && matches!(progress.phase, Phase::Intended { .. }) =>
+                {
+                    self.fail(step, failure, at);
+                }
+                _ => return Err(illegal(entry, "that attempt was not intended")),
+            },
+            Event::Succeeded { step, update, .. } => {
+                self.require_in_flight(entry, step, update)?;
+                self.progress(step, Phase::Done { how: Done::Updated });
+            }
+            Event::Failed { step, update, failure, .. } => {
+                self.require_in_flight(entry, step, update)?;
+                self.fail(step, failure, at);
+            }
+            Event::Satisfied { step, .. } => self.finish(entry, step, Done::Satisfied)?,
+            Event::Skipped { step, .. } => self.finish(entry, step, Done::Skipped)?,
+            Event::Verified { step, .. } => self.finish(entry, step, Done::Verified)?,
+            Event::NotVerified { step, failure } => {
+                self.require_free(entry, step)?;
+                self.fail(step, failure, at);
+                self.progress_of(step).attempt += 1;
+            }
+            Event::ForeignUpdate { resource, update } => {
+                self.foreign.insert(resource.clone(), Foreign { update: update.clone(), since: at });
+            }
+            Event::ForeignUpdateEnded { resource, update, .. } => {
+                if self.foreign.get(resource).is_none_or(|foreign| foreign.update != *update) {
+                    return Err(illegal(entry, "no such update was being watched"));
+                }
+                self.foreign.remove(resource);
+            }
+            Event::Ended(ending) => {
+                if *ending == Ending::Completed && !self.all_done() {
+                    return Err(illegal(entry, "not every step is done"));
+                }
+                self.ended = Some(ending.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn take_plan(&mut self, entry: &Entry, plan: &Plan) -> Result<(), LedgerError> {
+        if plan.revision != self.plan.as_ref().map_or(0, |plan| plan.revision) + 1 {
+            return Err(illegal(entry, "plans are numbered without gaps"));
+        }
+        if self.in_flight().next().is_some() {
+            return Err(illegal(entry, "a step is in flight"));
+        }
+        // A step that stands in the new plan is to be done, whatever the old plan made of it; its tokens
+        // differ from the old ones by the revision.
+        self.steps
+            .retain(|id, progress| matches!(progress.phase, Phase::Done { .. }) && plan.step(id).is_none());
+        self.plan = Some(plan.clone());
+        Ok(())
+    }
+
+    /// The step exists, is not busy or done, and all it depends on is done.
+    fn require_free(&self, entry: &Entry, id: &StepId) -> Result<(), LedgerError> {
+        let Some(step) = self.plan.as_ref().and_then(|plan| plan.step(id)) else {
+            return Err(illegal(entry, "the plan has no such step"));
+        };
+        match self.steps.get(id).map(|progress| &progress.phase) {
+            None | Some(Phase::Failed { .. }) => {}
+            Some(Phase::Done { .. }) => return Err(illegal(entry, "the step is done")),
+            Some(_) => return Err(illegal(entry, "the step is under way")),
+        }
+        if self.is_ready(step) { Ok(()) } else { Err(illegal(entry, "a step before it is not done")) }
+    }
+
+    fn require_in_flight(&self, entry: &Entry, id: &StepId, update: &UpdateId) -> Result<(), LedgerError> {
+        match self.steps.get(id).map(|progress| &progress.phase) {
+            Some(Phase::InFlight { update: ours, .. }) if ours == update => Ok(()),
+            _ => Err(illegal(entry, "that update is not in flight")),
+        }
+    }
+
+    fn finish(&mut self, entry: &Entry, id: &StepId, how: Done) -> Result<(), LedgerError> {
+        // A call that was intended and never came through leaves a step that somebody else may satisfy.
+        let intended = matches!(self.steps.get(id), Some(Progress { phase: Phase::Intended { .. }, .. }));
+        if !intended {
+            self.require_free(entry, id)?;
+        }
+        self.progress(id, Phase::Done { how });
+        Ok(())
+    }
+
+    fn progress_of(&mut self, id: &StepId) -> &mut Progress {
+        self.steps.entry(id.clone()).or_insert_with(|| Progress {
+            attempt: 0,
+            strikes: 0,
+            eviction_failed: false,
+            phase: Phase::Done { how: Done::Skipped },
+        })
+    }
+
+    fn progress(&mut self, id: &StepId, phase: Phase) -> &mut Progress {
+        let progress = self.progress_of(id);
+        progress.phase = phase;
+        progress
+    }
+
+    fn fail(&mut self, id: &StepId, failure: &Failure, at: Timestamp) {
+        let progress = self.progress(id, Phase::Failed { failure: failure.clone(), at });
+        if matches!(failure.remedy, Remedy::Retry { .. } | Remedy::Stop) {
+            progress.strikes += 1;
+        }
+        progress.eviction_failed |= failure.code == crate::remedy::POD_EVICTION_FAILURE;
+    }
+
+    /// Whether the step is done.
+    #[must_use]
+    pub fn is_done(&self, id: &StepId) -> bool {
+        matches!(self.steps.get(id), Some(Progress { phase: Phase::Done { .. }, .. }))
+    }
+
+    /// Whether all that a step depends on is done: the steps it names, and every hop before its own.
+    #[must_use]
+    pub fn is_ready(&self, step: &Step) -> bool {
+        let earlier_hops_done = self.plan.as_ref().is_some_and(|plan| {
+            plan.hops
+                .iter()
+                .take_while(|hop| !hop.steps.iter().any(|other| other.id == step.id))
+                .all(|hop| hop.steps.iter().all(|other| self.is_done(&other.id)))
+        });
+        earlier_hops_done && step.after.iter().all(|id| self.is_done(id))
+    }
+
+    /// Whether there is a plan and every step of it is done.
+    #[must_use]
+    pub fn all_done(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.steps().all(|step| self.is_done(&step.id)))
+    }
+
+    /// The steps that a call was meant or made for and that have not ended.
+    pub fn in_flight(&self) -> impl Iterator<Item = (&StepId, &Progress)> {
+        self.steps
+            .iter()
+            .filter(|(_, progress)| matches!(progress.phase, Phase::Intended { .. } | Phase::InFlight { .. }))
+    }
+}
+
+fn illegal(entry: &Entry, why: &str) -> LedgerError {
+    let event = serde_json::to_value(&entry.event).ok();
+    let name = event.as_ref().and_then(|event| event.get("event")).and_then(serde_json::Value::as_str);
+    LedgerError::Illegal { seq: entry.seq, event: name.unwrap_or("event").to_owned(), why: why.to_owned() }
+}

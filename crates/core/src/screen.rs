@@ -1,0 +1,149 @@
+//! Whether a cluster that a notice or the sweep points at is to be upgraded, judged by EKS's own data.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{Calendar, Due};
+use crate::cluster::{Cluster, Status};
+use crate::door::UpgradeRequest;
+use crate::ids::{CampaignId, ExecutionArn, Fence, RunId};
+use crate::ledger::Ending;
+use crate::observe::word;
+use crate::policy::Policy;
+use crate::version::Minor;
+
+/// What is known of the run that a cluster has, or had last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Where it is going.
+    pub target: Minor,
+    /// The execution that holds it.
+    pub execution: ExecutionArn,
+    /// Its fencing number.
+    pub fence: Fence,
+    /// How it ended; `None` while it is held.
+    pub ended: Option<Ending>,
+}
+
+/// Why a cluster was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftAloneCode {
+    /// It does not carry the tag.
+    NotOptedIn,
+    /// The end of support is not near, whatever the notice says.
+    NotDue,
+    /// It is due, and there is nowhere to go yet.
+    NoTarget,
+    /// A run has it.
+    RunInProgress,
+    /// Its last run stopped and wants a person; automation does not try again.
+    HaltedBefore,
+    /// EKS knows no such cluster.
+    NotFound,
+    /// It is of another account or Region, or no cluster at all.
+    NotOurs,
+    /// It is not in a state that can be upgraded.
+    NotActive,
+    /// Its tags do not read.
+    InvalidTags,
+}
+
+/// A cluster that was not taken, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftAlone {
+    /// The cluster, as it was named.
+    pub cluster: String,
+    /// Why, as a name.
+    pub code: LeftAloneCode,
+    /// Why, in words.
+    pub text: String,
+}
+
+/// The judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Screened {
+    /// To be upgraded, so.
+    Upgrade(UpgradeRequest),
+    /// Not to be.
+    LeftAlone(LeftAlone),
+}
+
+/// Judges one cluster.
+#[must_use]
+pub fn screen(
+    cluster: &Cluster,
+    lease: Option<&Lease>,
+    policy: &Policy,
+    calendar: &Calendar,
+    campaign: &CampaignId,
+    now: Timestamp,
+) -> Screened {
+    let name = cluster.arn.name.as_str();
+    let current = cluster.version;
+    let left = |code, text: String| Screened::LeftAlone(LeftAlone { cluster: name.to_owned(), code, text });
+    let Some(due) = calendar.due(current, now, policy.lead()) else {
+        return left(LeftAloneCode::NotDue, format!("{current} is not near the end of its standard support"));
+    };
+    if !policy.opted_in(&cluster.tags) {
+        let (key, value) = (&policy.opt_in.key, &policy.opt_in.value);
+        return left(
+            LeftAloneCode::NotOptedIn,
+            format!("{}; tag it {key}={value} to have it upgraded", because(current, due)),
+        );
+    }
+    if let Some(lease) = lease {
+        match &lease.ended {
+            None => {
+                let text = format!("run {} has it, on its way to {}", lease.run, lease.target);
+                return left(LeftAloneCode::RunInProgress, text);
+            }
+            Some(Ending::Halted { code, next_action, .. }) => {
+                let text = format!("run {} stopped with {code}: {next_action}", lease.run);
+                return left(LeftAloneCode::HaltedBefore, text);
+            }
+            Some(Ending::Completed) => {}
+        }
+    }
+    if let Status::Unwell(_) | Status::Transient(_) = cluster.status {
+        return left(LeftAloneCode::NotActive, format!("the cluster is {}", word(&cluster.status)));
+    }
+    if let Err(error) = policy.clone().for_cluster(&cluster.tags) {
+        return left(LeftAloneCode::InvalidTags, error.to_string());
+    }
+    match policy.target.target(current, calendar) {
+        None => left(
+            LeftAloneCode::NoTarget,
+            format!("EKS offers nothing newer than {current} in standard support"),
+        ),
+        Some(target) => Screened::Upgrade(UpgradeRequest {
+            cluster: cluster.arn.to_string(),
+            target: Some(target.to_string()),
+            strategy: None,
+            launch_templates: std::collections::BTreeMap::default(),
+            dry_run: false,
+            reason: Some(because(current, due)),
+            campaign: Some(campaign.clone()),
+        }),
+    }
+}
+
+/// Why a cluster is due, in words.
+#[must_use]
+pub fn because(current: Minor, due: Due) -> String {
+    let date = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    match due {
+        Due::StandardSupportEnds { at } => format!("standard support of {current} ends on {}", date(at)),
+        Due::InExtendedSupport { until: Some(until) } => {
+            format!("{current} is in extended support, which costs extra and ends on {}", date(until))
+        }
+        Due::InExtendedSupport { until: None } => {
+            format!("{current} is in extended support, which costs extra")
+        }
+        Due::Unsupported => format!("{current} is no longer supported"),
+    }
+}

@@ -1,0 +1,118 @@
+//! How long things take on EKS, and when to look again.
+//!
+//! A wait is quiet until the change could be over at the earliest; from then on the pause is a share of the
+//! time elapsed, so that the number of looks grows with the logarithm of the wait, and what is lost by
+//! looking late stays a small share of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::plan::StepKind;
+
+/// What is being waited for, as far as its length goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Before this a change has hardly ever ended; the first look comes then.
+    pub early_s: u32,
+    /// What it usually takes.
+    pub typical_s: u32,
+    /// Past this something is wrong: the run goes on watching, and says so.
+    pub late_s: u32,
+    /// The pause between later looks, as one part in this many of the time elapsed.
+    share: u32,
+}
+
+/// The shortest pause between two looks. EKS's own state lags by a few seconds: a closer look sees nothing new.
+const PAUSE_S_MIN: u32 = 10;
+/// The longest pause, so that somebody who looks at the run finds fresh news.
+const PAUSE_S_MAX: u32 = 600;
+
+/// A control plane hop: 9 min 55 s seen, up to 20 minutes reported.
+const CONTROL_PLANE: Span = Span { early_s: 480, typical_s: 600, late_s: 2400, share: 40 };
+/// An add-on: one to three minutes.
+const ADD_ON: Span = Span { early_s: 50, typical_s: 120, late_s: 1200, share: 10 };
+/// An update of somebody else's, of which nothing is known.
+pub const UNKNOWN: Span = Span { early_s: 60, typical_s: 600, late_s: 3600, share: 20 };
+
+/// Setting up and scaling a node group up and down, whatever its size.
+const NODE_GROUP_FIXED_S: u32 = 420;
+/// One batch of nodes: about five minutes.
+const NODE_BATCH_S: u32 = 300;
+
+impl Span {
+    /// The span of one step.
+    #[must_use]
+    pub fn of(kind: &StepKind) -> Self {
+        match kind {
+            StepKind::ControlPlane { .. } => CONTROL_PLANE,
+            StepKind::AddOn { .. } => ADD_ON,
+            StepKind::NodeGroup { size, max_unavailable, .. } => Self::node_group(*size, *max_unavailable),
+            StepKind::Verify => Self { early_s: 0, typical_s: 30, late_s: 900, share: 10 },
+        }
+    }
+
+    fn node_group(size: u32, max_unavailable: u32) -> Self {
+        let batches = size.div_ceil(max_unavailable.max(1));
+        let typical_s = NODE_GROUP_FIXED_S.saturating_add(batches.saturating_mul(NODE_BATCH_S));
+        // A drain that a budget blocks fails after 15 minutes; healthy groups were seen at half the typical.
+        Self { early_s: typical_s / 2, typical_s, late_s: typical_s.saturating_mul(3), share: 20 }
+    }
+
+    /// How many seconds to wait before looking again at something that has gone on since `since`.
+    #[must_use]
+    pub fn pause_s(&self, since: Timestamp, now: Timestamp) -> u32 {
+        let elapsed_s = seconds_between(since, now);
+        if elapsed_s < self.early_s {
+            return (self.early_s - elapsed_s).max(1);
+        }
+        (elapsed_s / self.share).clamp(PAUSE_S_MIN, PAUSE_S_MAX)
+    }
+
+    /// Whether it has taken longer than it ever should.
+    #[must_use]
+    pub fn is_late(&self, since: Timestamp, now: Timestamp) -> bool {
+        seconds_between(since, now) > self.late_s
+    }
+}
+
+/// Whole seconds from `since` to `now`; 0 when the clock went back.
+#[must_use]
+pub fn seconds_between(since: Timestamp, now: Timestamp) -> u32 {
+    u32::try_from(now.duration_since(since).as_secs().max(0)).unwrap_or(u32::MAX)
+}
+
+/// `at` plus whole seconds, saturating.
+#[must_use]
+pub fn later(at: Timestamp, seconds: u32) -> Timestamp {
+    at.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(span: Span, lasts_s: u32) -> (u32, u32) {
+        let start = Timestamp::UNIX_EPOCH;
+        let (mut at_s, mut count) = (0, 0);
+        while at_s < lasts_s {
+            at_s += span.pause_s(start, later(start, at_s));
+            count += 1;
+        }
+        (count, at_s - lasts_s)
+    }
+
+    #[test]
+    fn a_control_plane_is_looked_at_a_dozen_times_and_seen_within_seconds() {
+        let (count, overshoot_s) = looks(CONTROL_PLANE, 595);
+        assert!(count <= 12, "{count}");
+        assert!(overshoot_s <= 15, "{overshoot_s}");
+    }
+
+    #[test]
+    fn looks_grow_with_the_logarithm_of_the_wait() {
+        let (hour, _) = looks(CONTROL_PLANE, 3_600);
+        let (four_hours, _) = looks(CONTROL_PLANE, 4 * 3_600);
+        // Four times the wait adds ln 4 / ln (1 + 1/40) looks, however long it was.
+        assert!(four_hours - hour <= 60, "{hour} {four_hours}");
+        assert!(looks(CONTROL_PLANE, 86_400).0 <= 300);
+    }
+}
