@@ -1,1 +1,36 @@
-//! In the making.
+//! EKS, Health, Step Functions and the DynamoDB table, behind the ports of `pipeline`.
+//!
+//! Translation only: SDK shapes become domain types here and nowhere else, and no SDK type leaves this
+//! crate. What EKS says in words that are not known stays distinguishable; it never becomes "fine".
+
+pub mod eks;
+pub mod health;
+pub mod ledger;
+pub mod sfn;
+mod table;
+mod translate;
+
+use eks_upgrade_pipeline::ports::EksDown;
+
+/// A read that failed, in the words of the SDK.
+fn down<E>(operation: &'static str, error: E) -> EksDown
+where
+    E: std::error::Error,
+{
+    EksDown { operation, why: chain(&error) }
+}
+
+/// An error and its causes in one line: the SDK's own display stops at "service error".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -140,13 +140,19 @@ impl DoorError {
     }
 }
 
+/// What a nested Step Functions execution carries in its input, so that the console links it to its parent.
+const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
 /// Longest reason that is kept, in characters.
 const REASON_CHARS_MAX: usize = 500;
 
 impl UpgradeRequest {
     /// Reads a request. `null` and `{}` are turned away like anything else without a cluster.
     pub fn read(value: &serde_json::Value) -> Result<Self, DoorError> {
-        let request: Self = serde_json::from_value(value.clone())
+        let mut value = value.clone();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove(STARTED_BY);
+        }
+        let request: Self = serde_json::from_value(value)
             .map_err(|error| DoorError::InvalidRequest(error.to_string()))?;
         if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
             let message = format!("the reason is longer than {REASON_CHARS_MAX} characters");

@@ -97,6 +97,26 @@ impl std::fmt::Display for Call {
     }
 }
 
+/// The call that `step` makes when it is `asked` to; `None` for a step that makes none.
+#[must_use]
+pub fn call_of(step: &Step, asked: ActionName) -> Option<Call> {
+    match &step.kind {
+        StepKind::ControlPlane { to, .. } => Some(Call::UpdateClusterVersion { version: *to }),
+        StepKind::AddOn { name, to, .. } => {
+            Some(Call::UpdateAddon { name: name.clone(), version: to.clone() })
+        }
+        StepKind::NodeGroup { name, to, launch_template, custom_ami, .. } => {
+            Some(Call::UpdateNodegroupVersion {
+                name: name.clone(),
+                version: (!custom_ami).then_some(*to),
+                launch_template: launch_template.clone(),
+                force: asked == ActionName::ForceNodeGroup,
+            })
+        }
+        StepKind::Verify => None,
+    }
+}
+
 /// What the guard says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
@@ -164,6 +184,9 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
     if let Some(event) = already_so(step, world) {
         return Verdict::Record(Box::new(event));
     }
+    let Some(call) = call_of(step, asked) else {
+        return not_now("AnotherAction", "verification makes no call".into());
+    };
     match &step.kind {
         StepKind::ControlPlane { from, to } => {
             if cluster.version != *from || from.next() != *to {
@@ -177,22 +200,17 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
                     format!("node group {} at {} would be too far behind {to}", group.name, group.version),
                     "bring that node group to a newer version, then start again",
                 ),
-                Ok(None) => Verdict::Call(Call::UpdateClusterVersion { version: *to }),
+                Ok(None) => Verdict::Call(call),
             }
         }
-        StepKind::NodeGroup { name, to, launch_template, custom_ami, .. } => {
+        StepKind::NodeGroup { name, to, .. } => {
             if cluster.version != *to {
                 let message =
                     format!("the control plane is at {}, the group should go to {to}", cluster.version);
                 return not_now("ControlPlaneElsewhere", message);
             }
             match world.node_groups.get(name).and_then(Found::is).map(|group| &group.status) {
-                Some(Status::Active) => Verdict::Call(Call::UpdateNodegroupVersion {
-                    name: name.clone(),
-                    version: (!custom_ami).then_some(*to),
-                    launch_template: launch_template.clone(),
-                    force: asked == ActionName::ForceNodeGroup,
-                }),
+                Some(Status::Active) => Verdict::Call(call),
                 Some(Status::Updating) => Verdict::Busy(Resource::NodeGroup(name.clone())),
                 Some(other) => {
                     let message = format!("node group {name} is {}", word(other));
@@ -208,9 +226,10 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
                 let message = format!("add-on {name} is at {} and {}", addon.version, word(&addon.status));
                 never("AddonUnwell", message, "look at the add-on's pods, then start again")
             }
-            Some(_) => Verdict::Call(Call::UpdateAddon { name: name.clone(), version: to.clone() }),
+            Some(_) => Verdict::Call(call),
             None => not_now("NotSeen", format!("add-on {name} could not be looked at")),
         },
+        // It has no call, so it went its way above.
         StepKind::Verify => not_now("AnotherAction", "verification makes no call".into()),
     }
 }

@@ -123,7 +123,18 @@ impl World {
 /// What the look means for the ledger: which updates ended, which steps the world has satisfied already.
 #[must_use]
 pub fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec<Event> {
-    let foreign = state.foreign.iter().filter_map(|(resource, foreign)| {
+    let steps = hop.steps.iter().filter_map(|step| match state.steps.get(&step.id).map(|p| &p.phase) {
+        Some(Phase::InFlight { update, since }) => settle_update(step, update, *since, world, now),
+        None | Some(Phase::Failed { .. }) if state.is_ready(step) => already_so(step, world),
+        _ => None,
+    });
+    settle_foreign(state, world).into_iter().chain(steps).collect()
+}
+
+/// Which updates of other people ended.
+#[must_use]
+pub fn settle_foreign(state: &RunState, world: &World) -> Vec<Event> {
+    let ended = state.foreign.iter().filter_map(|(resource, foreign)| {
         let status = match world.updates.get(&foreign.update)? {
             Found::Gone => "gone".to_owned(),
             Found::Is(update) => match &update.status {
@@ -137,12 +148,7 @@ pub fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec
         let (resource, update) = (resource.clone(), foreign.update.clone());
         Some(Event::ForeignUpdateEnded { resource, update, status })
     });
-    let steps = hop.steps.iter().filter_map(|step| match state.steps.get(&step.id).map(|p| &p.phase) {
-        Some(Phase::InFlight { update, since }) => settle_update(step, update, *since, world, now),
-        None | Some(Phase::Failed { .. }) if state.is_ready(step) => already_so(step, world),
-        _ => None,
-    });
-    foreign.chain(steps).collect()
+    ended.collect()
 }
 
 fn settle_update(

@@ -1,1 +1,14 @@
-//! In the making.
+//! The use cases, one a function: [`intake`], [`plan`], [`decide`], [`act`].
+//!
+//! Each reads through [`ports`], lets the core decide, and writes the ledger before and after every effect.
+//! Nothing here knows AWS types or Lambda; nothing here decides what the core should decide.
+
+pub mod act;
+pub mod decide;
+pub mod error;
+pub mod intake;
+pub mod journal;
+pub mod memory;
+pub mod observe;
+pub mod plan;
+pub mod ports;

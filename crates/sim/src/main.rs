@@ -1,3 +1,58 @@
-//! In the making.
+//! `eks-upgrade-sim`: serves a simulated EKS and AWS Health on the loopback interface.
 
-fn main() {}
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use eks_upgrade_clock::Clock;
+use eks_upgrade_sim::fleet::Fleet;
+use eks_upgrade_sim::server::{Simulator, serve};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A simulator of Amazon EKS and AWS Health: point `AWS_ENDPOINT_URL_EKS` and `AWS_ENDPOINT_URL_HEALTH` at it.
+#[derive(Parser)]
+#[command(version, after_help = "Fleet files are documented in docs/simulator.md.")]
+struct Arguments {
+    /// The fleet file (YAML): what the simulated account holds
+    #[arg(long)]
+    fleet: PathBuf,
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Append every request to this file, a line of JSON each
+    #[arg(long)]
+    log: Option<PathBuf>,
+    /// Virtual seconds in a real one, 0.001 to 10000; `EKS_UPGRADE_CLOCK`, if set, decides instead
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+}
+
+fn clock(fleet: &Fleet, speed: f64) -> anyhow::Result<Clock> {
+    let shared = std::env::var(eks_upgrade_clock::ENV).is_ok_and(|text| !text.trim().is_empty());
+    if shared { Ok(Clock::from_env()?) } else { Ok(Clock::starting_at(fleet.start, speed)?) }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let place = arguments.fleet.display();
+    let text =
+        std::fs::read_to_string(&arguments.fleet).with_context(|| format!("{place} cannot be read"))?;
+    let fleet = Fleet::parse(&text).with_context(|| format!("{place} is not a fleet"))?;
+    let clock = clock(&fleet, arguments.speed)?;
+    let simulator = Simulator::new(fleet, clock, arguments.log.as_deref())?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
+        .await
+        .with_context(|| format!("port {} of 127.0.0.1 is not free", arguments.port))?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let stop = async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+    };
+    println!("listening on http://{}", listener.local_addr()?);
+    serve(simulator, listener, stop).await
+}

@@ -1,0 +1,102 @@
+# eks-upgrade. `make help` lists what there is; everything it installs goes to .local/.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# What may be set on the command line.
+PROFILE ?= demo
+SPEED ?= 120
+PORT ?= 0
+FLEET ?= tests/fleets/demo.yaml
+NOTICE ?= tests/local/notices/health-eks-end-of-support.json
+PYTHON ?= python3
+ASL_VALIDATOR := 4.0.0
+
+VENV := .local/venv
+LINT_VENV := .local/lint
+LAMBDA_VENV := .local/lambda
+PY := $(VENV)/bin/python
+# Cargo calls the directory of the profile `dev` by another name.
+OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+BINS := intake plan decide act eks-upgrade-sim eks-upgrade
+RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
+
+.PHONY: help setup build demo test lint lint-rust lint-infra sim local schemas package deploy clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  PROFILE=$(PROFILE) (or release) SPEED=$(SPEED) FLEET=$(FLEET) NOTICE=$(NOTICE)"
+
+setup: $(VENV)/.stamp ## the Python environment of the tests and the local stack
+
+# One environment a directory, made again when its requirements change.
+define venv
+	@echo "installing $(1) into $(@D) ..."
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D) || { echo "python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check $(2)
+	@touch $@
+endef
+
+$(VENV)/.stamp: tests/requirements.txt
+	$(call venv,tests/requirements.txt,-r tests/requirements.txt)
+
+$(LINT_VENV)/.stamp: infra/requirements.txt
+	$(call venv,infra/requirements.txt,-r infra/requirements.txt)
+
+$(LAMBDA_VENV)/.stamp: infra/requirements-package.txt
+	$(call venv,infra/requirements-package.txt,-r infra/requirements-package.txt)
+
+build: ## functions, simulator and command line (PROFILE=demo|release|dev)
+	cargo build --locked --profile $(PROFILE) $(addprefix --bin ,$(BINS))
+
+demo: build setup ## a Health notice becomes an upgraded fleet, here, without AWS (NOTICE=, FLEET=, SPEED=)
+	$(RUN) $(PY) tests/local/demo.py --fleet $(FLEET) --notice $(NOTICE) --speed $(SPEED)
+
+test: build setup ## every test: Rust, then the real binaries and state machines on the local stack
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	  cargo nextest run --locked --workspace; \
+	else \
+	  echo "cargo-nextest is not installed; falling back to cargo test"; \
+	  cargo test --locked --workspace --all-targets; \
+	fi
+	$(RUN) $(PY) -m pytest tests
+
+lint: lint-rust lint-infra ## rustfmt, clippy and the linters of infra/ and statemachine/
+
+lint-rust:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+lint-infra: $(VENV)/.stamp $(LINT_VENV)/.stamp .local/npm/.stamp ## cfn-lint, sam validate, asl-validator
+	$(LINT_VENV)/bin/cfn-lint infra/template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(LINT_VENV)/bin/sam validate --lint --template infra/template.yaml
+	rm -rf .local/asl && $(PY) tests/local/definitions.py .local/asl
+	for definition in .local/asl/*.asl.json; do \
+	  .local/npm/node_modules/.bin/asl-validator --json-path "$$definition"; done
+
+.local/npm/.stamp:
+	@command -v npm >/dev/null || { echo "npm is missing: asl-validator needs it (Debian: apt-get install npm)" >&2; exit 1; }
+	npm install --silent --no-fund --no-audit --prefix .local/npm asl-validator@$(ASL_VALIDATOR)
+	@touch $@
+
+sim: ## the simulator of EKS and Health alone (PORT=, FLEET=, SPEED=)
+	cargo build --locked --profile $(PROFILE) --bin eks-upgrade-sim
+	$(OUT)/eks-upgrade-sim --fleet $(FLEET) --port $(PORT) --speed $(SPEED)
+
+local: build setup ## the local stack until Ctrl-C, with what to export to reach it (FLEET=, SPEED=)
+	$(RUN) $(PY) tests/local/up.py --fleet $(FLEET) --speed $(SPEED)
+
+schemas: ## write the JSON schemas of every payload anew from the Rust types
+	cargo run --locked --quiet --package eks-upgrade-pipeline --example schemas
+
+package: $(LAMBDA_VENV)/.stamp ## the functions for AWS: arm64, into target/lambda
+	AWS_LC_SYS_NO_JITTER_ENTROPY=1 PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" \
+	  cargo lambda build --locked --release --arm64 --bin intake --bin plan --bin decide --bin act
+
+deploy: package $(LINT_VENV)/.stamp ## to AWS, with your credentials; asks before it changes anything
+	$(LINT_VENV)/bin/sam deploy --guided --template-file infra/template.yaml --capabilities CAPABILITY_IAM
+
+clean: ## remove everything that was built or installed
+	rm -rf .local target

@@ -1,0 +1,384 @@
+//! The DynamoDB table behind the `Ledger` and `Inbox` ports. Its layout is in `table.rs`.
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::contract::CampaignInput;
+use eks_upgrade_core::ids::{CampaignId, Fence, RunId};
+use eks_upgrade_core::ledger::{Ending, Entry, Sealed};
+use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_pipeline::ports::{Claim, Inbox, LeaseChange, Ledger, LedgerDown, Write, WriteError};
+use jiff::Timestamp;
+
+use crate::chain;
+use crate::table::{BY_KIND, Building, Item, PK, SK, number, text};
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct AwsLedger {
+    client: Client,
+    table: String,
+}
+
+/// A run at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunHead {
+    /// The run.
+    pub run: RunId,
+    /// Its cluster's name.
+    pub cluster: String,
+    /// When its last line was written.
+    pub updated_at: String,
+}
+
+fn broken(error: impl std::fmt::Display) -> LedgerDown {
+    LedgerDown(error.to_string())
+}
+
+fn down(error: &(impl std::error::Error + 'static)) -> LedgerDown {
+    LedgerDown(chain(error))
+}
+
+fn lease_key(cluster: &ClusterArn) -> String {
+    format!("CLUSTER#{cluster}")
+}
+
+fn run_key(run: &RunId) -> String {
+    format!("RUN#{run}")
+}
+
+impl AwsLedger {
+    /// The table of this name.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(config), table }
+    }
+
+    /// The newest runs, up to `limit`, the one written to last first.
+    pub async fn runs(&self, limit: i32) -> Result<Vec<RunHead>, LedgerDown> {
+        let items = self.by_kind("run", limit).await?;
+        let head = |item: &Item| {
+            Some(RunHead {
+                run: text(item, "run")?.parse().ok()?,
+                cluster: text(item, "cluster")?.to_owned(),
+                updated_at: text(item, "updated_at")?.to_owned(),
+            })
+        };
+        Ok(items.iter().filter_map(head).collect())
+    }
+
+    /// The newest campaigns' clusters that were left alone, up to `limit` campaigns.
+    pub async fn left_alone(&self, limit: i32) -> Result<Vec<LeftAlone>, LedgerDown> {
+        let items = self.by_kind("campaign", limit).await?;
+        let mut all = Vec::new();
+        for item in &items {
+            let listed = text(item, "left_alone").unwrap_or("[]");
+            all.extend(serde_json::from_str::<Vec<LeftAlone>>(listed).map_err(broken)?);
+        }
+        Ok(all)
+    }
+
+    async fn by_kind(&self, kind: &str, limit: i32) -> Result<Vec<Item>, LedgerDown> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_KIND)
+            .key_condition_expression("kind = :kind")
+            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| down(&error))?;
+        Ok(answer.items.unwrap_or_default())
+    }
+
+    async fn get(&self, pk: String, sk: &str) -> Result<Option<Item>, LedgerDown> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(PK, AttributeValue::S(pk))
+            .key(SK, AttributeValue::S(sk.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| down(&error))?;
+        Ok(answer.item)
+    }
+
+    async fn put(&self, item: Item) -> Result<(), LedgerDown> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(|_| ()).map_err(|error| down(&error))
+    }
+
+    fn lease_write(&self, write: &Write<'_>) -> Result<TransactWriteItem, LedgerDown> {
+        let ended = match &write.change {
+            LeaseChange::Release(ending) => Some(ending),
+            LeaseChange::Hold | LeaseChange::Take { .. } => None,
+        };
+        let held = "run = :run AND fence = :fence AND attribute_not_exists(ended)";
+        if write.change == LeaseChange::Hold {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .key(PK, AttributeValue::S(lease_key(write.cluster)))
+                .key(SK, AttributeValue::S("LEASE".into()))
+                .condition_expression(held)
+                .expression_attribute_values(":run", AttributeValue::S(write.lease.run.to_string()))
+                .expression_attribute_values(":fence", AttributeValue::N(write.lease.fence.0.to_string()))
+                .build()
+                .map_err(broken)?;
+            return Ok(TransactWriteItem::builder().condition_check(check).build());
+        }
+        let item = lease_item(write.cluster, write.lease, ended, write.at)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = match &write.change {
+            LeaseChange::Take { seen: None } => put.condition_expression("attribute_not_exists(pk)"),
+            LeaseChange::Take { seen: Some(seen) } => {
+                let is_held = if seen.ended.is_none() {
+                    held
+                } else {
+                    "run = :run AND fence = :fence AND attribute_exists(ended)"
+                };
+                put.condition_expression(is_held)
+                    .expression_attribute_values(":run", AttributeValue::S(seen.run.to_string()))
+                    .expression_attribute_values(":fence", AttributeValue::N(seen.fence.0.to_string()))
+            }
+            LeaseChange::Hold | LeaseChange::Release(_) => put
+                .condition_expression(held)
+                .expression_attribute_values(":run", AttributeValue::S(write.lease.run.to_string()))
+                .expression_attribute_values(":fence", AttributeValue::N(write.lease.fence.0.to_string())),
+        };
+        Ok(TransactWriteItem::builder().put(put.build().map_err(broken)?).build())
+    }
+
+    fn transaction(&self, write: &Write<'_>) -> Result<Vec<TransactWriteItem>, LedgerDown> {
+        let mut items = vec![self.lease_write(write)?];
+        for line in write.lines {
+            let put = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(line_item(&write.lease.run, line)?))
+                .condition_expression("attribute_not_exists(pk)")
+                .build()
+                .map_err(broken)?;
+            items.push(TransactWriteItem::builder().put(put).build());
+        }
+        let head = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(head_item(write)))
+            .build()
+            .map_err(broken)?;
+        items.push(TransactWriteItem::builder().put(head).build());
+        Ok(items)
+    }
+}
+
+fn lease_item(
+    cluster: &ClusterArn,
+    lease: &Lease,
+    ended: Option<&Ending>,
+    at: Timestamp,
+) -> Result<Item, LedgerDown> {
+    let ended = ended.map(serde_json::to_string).transpose().map_err(broken)?;
+    Ok(Building::key(lease_key(cluster), "LEASE")
+        .text("kind", "lease")
+        .text("updated_at", at.to_string())
+        .text("run", lease.run.as_str())
+        .text("target", lease.target.to_string())
+        .text("execution", lease.execution.as_str())
+        .number("fence", lease.fence.0)
+        .maybe("ended", ended)
+        .build())
+}
+
+/// A line: its exact text and hash, and for people who look at the table what it is about.
+fn line_item(run: &RunId, line: &Sealed) -> Result<Item, LedgerDown> {
+    let entry: Entry = line.open().map_err(broken)?;
+    let body: serde_json::Value = serde_json::from_str(&line.body).map_err(broken)?;
+    let field = |name: &str| body.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    Ok(Building::key(run_key(run), format!("E#{:08}", line.seq))
+        .text("body", &line.body)
+        .text("hash", &line.hash)
+        .text("at", entry.at.to_string())
+        .maybe("event", field("event"))
+        .maybe("step", field("step"))
+        .maybe("update", field("update"))
+        .build())
+}
+
+fn head_item(write: &Write<'_>) -> Item {
+    let outcome = match &write.change {
+        LeaseChange::Release(Ending::Completed) => "completed",
+        LeaseChange::Release(Ending::Halted { .. }) => "halted",
+        LeaseChange::Hold | LeaseChange::Take { .. } => "running",
+    };
+    let last = write.lines.last();
+    Building::key(run_key(&write.lease.run), "HEAD")
+        .text("kind", "run")
+        .text("updated_at", write.at.to_string())
+        .text("run", write.lease.run.as_str())
+        .text("cluster", write.cluster.name.as_str())
+        .text("cluster_arn", write.cluster.to_string())
+        .text("target", write.lease.target.to_string())
+        .text("execution", write.lease.execution.as_str())
+        .text("outcome", outcome)
+        .maybe("campaign", write.campaign.map(CampaignId::as_str))
+        .number("seq", last.map_or(0, |line| line.seq))
+        .maybe("hash", last.map(|line| line.hash.as_str()))
+        .build()
+}
+
+impl Ledger for AwsLedger {
+    async fn lease(&self, cluster: &ClusterArn) -> Result<Option<Lease>, LedgerDown> {
+        let Some(item) = self.get(lease_key(cluster), "LEASE").await? else { return Ok(None) };
+        let missing = |name: &str| LedgerDown(format!("the lease on {cluster} has no readable {name}"));
+        let field = |name: &str| text(&item, name).ok_or_else(|| missing(name));
+        let ended = text(&item, "ended").map(serde_json::from_str).transpose().map_err(broken)?;
+        Ok(Some(Lease {
+            run: field("run")?.parse().map_err(broken)?,
+            target: field("target")?.parse().map_err(broken)?,
+            execution: field("execution")?.parse().map_err(broken)?,
+            fence: Fence(number(&item, "fence").ok_or_else(|| missing("fence"))?),
+            ended,
+        }))
+    }
+
+    async fn lines(&self, run: &RunId) -> Result<Vec<Sealed>, LedgerDown> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :e)")
+            .expression_attribute_values(":pk", AttributeValue::S(run_key(run)))
+            .expression_attribute_values(":e", AttributeValue::S("E#".into()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut lines = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| down(&error))?;
+            let unreadable = || LedgerDown(format!("a line of run {run} does not read"));
+            let place = text(&item, SK).and_then(|sk| sk.strip_prefix("E#")).and_then(|n| n.parse().ok());
+            lines.push(Sealed {
+                seq: place.ok_or_else(unreadable)?,
+                body: text(&item, "body").ok_or_else(unreadable)?.to_owned(),
+                hash: text(&item, "hash").ok_or_else(unreadable)?.to_owned(),
+            });
+        }
+        Ok(lines)
+    }
+
+    async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {
+        let items = self.transaction(&write).map_err(WriteError::Down)?;
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else { return Ok(()) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+            error.as_service_error()
+        {
+            let failed = |reason: &aws_sdk_dynamodb::types::CancellationReason| {
+                reason.code() == Some("ConditionalCheckFailed")
+            };
+            let reasons = cancelled.cancellation_reasons();
+            // A place that is taken says that the ledger moved on: look again before giving up the lease.
+            let place_taken = reasons.iter().skip(1).any(failed);
+            let lease_gone = reasons.first().is_some_and(failed);
+            let contended = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
+            if lease_gone {
+                return Err(WriteError::LeaseLost);
+            }
+            if place_taken || contended {
+                return Err(WriteError::Conflict);
+            }
+        }
+        Err(WriteError::Down(down(&error)))
+    }
+}
+
+impl Inbox for AwsLedger {
+    async fn claim(
+        &self,
+        notice: &str,
+        subject: &str,
+        campaign: &CampaignId,
+        at: Timestamp,
+    ) -> Result<Claim, LedgerDown> {
+        let pk = format!("NOTICE#{notice}");
+        let item = Building::key(pk.clone(), subject)
+            .text("kind", "notice")
+            .text("updated_at", at.to_string())
+            .text("campaign", campaign.as_str())
+            .expiring()
+            .build();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)");
+        match put.send().await {
+            Ok(_) => return Ok(Claim::Ours),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) => {}
+            Err(error) => return Err(down(&error)),
+        }
+        let kept = self.get(pk, subject).await?.unwrap_or_default();
+        let ours = text(&kept, "campaign") == Some(campaign.as_str()) && text(&kept, "outcome").is_none();
+        Ok(if ours { Claim::Ours } else { Claim::Taken })
+    }
+
+    async fn settle(
+        &self,
+        notice: &str,
+        subject: &str,
+        outcome: &str,
+        at: Timestamp,
+    ) -> Result<(), LedgerDown> {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, AttributeValue::S(format!("NOTICE#{notice}")))
+            .key(SK, AttributeValue::S(subject.to_owned()))
+            .update_expression("SET outcome = :outcome, updated_at = :at")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":outcome", AttributeValue::S(outcome.to_owned()))
+            .expression_attribute_values(":at", AttributeValue::S(at.to_string()))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| down(&error))
+    }
+
+    async fn refuse(&self, what: &str, code: &str, message: &str, at: Timestamp) -> Result<(), LedgerDown> {
+        let item = Building::key(format!("REFUSED#{what}"), "REFUSED")
+            .text("kind", "refused")
+            .text("updated_at", at.to_string())
+            .text("code", code)
+            .text("message", message)
+            .expiring()
+            .build();
+        self.put(item).await
+    }
+
+    async fn campaign(
+        &self,
+        input: &CampaignInput,
+        left_alone: &[LeftAlone],
+        at: Timestamp,
+    ) -> Result<(), LedgerDown> {
+        let item = Building::key(format!("CAMPAIGN#{}", input.campaign), "HEAD")
+            .text("kind", "campaign")
+            .text("updated_at", at.to_string())
+            .text("campaign", input.campaign.as_str())
+            .text("input", serde_json::to_string(input).map_err(broken)?)
+            .text("left_alone", serde_json::to_string(left_alone).map_err(broken)?)
+            .build();
+        self.put(item).await
+    }
+}

@@ -1,0 +1,261 @@
+//! The act function: makes the one mutating call of one step, with a line in the ledger before and after.
+//!
+//! It may die anywhere. What it meant stands in the ledger; the next try first looks whether the update
+//! began, and only then calls, with the same token.
+
+use eks_upgrade_core::arn::ClusterName;
+use eks_upgrade_core::cluster::{Found, Resource, Update, UpdateStatus};
+use eks_upgrade_core::contract::{ActAnswer, ActRequest};
+use eks_upgrade_core::guard::{self, Call, Verdict, guard};
+use eks_upgrade_core::ids::{StepId, Token, UpdateId};
+use eks_upgrade_core::ledger::{Event, Phase, RunState};
+use eks_upgrade_core::observe::World;
+use eks_upgrade_core::plan::Step;
+use eks_upgrade_core::remedy::{self, Refusal};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::{Answer, PipelineError};
+use crate::journal::Journal;
+use crate::observe::{look, recent_updates, update_in_progress};
+use crate::ports::{CallError, Eks, EksWrites, Ledger, Time};
+
+/// How much earlier than our own line an update of ours may seem to have begun: clocks differ.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(30);
+
+/// The use case.
+pub struct Act<E, L, T> {
+    /// EKS, to read and to write.
+    pub eks: E,
+    /// The ledger.
+    pub ledger: L,
+    /// The clock.
+    pub time: T,
+}
+
+impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
+    /// Makes the step's call, or records why it is not made.
+    pub async fn act(&self, request: &ActRequest) -> Answer<ActAnswer> {
+        let ActRequest { run, fence, step: id, execution, .. } = request;
+        let mut journal = Journal::load(&self.ledger, &self.time, run, *fence, execution).await?;
+        let step = journal.state.plan.as_ref().and_then(|plan| plan.step(id)).cloned();
+        let step =
+            step.ok_or_else(|| PipelineError::UnknownWork { run: run.clone(), what: format!("step {id}") })?;
+        let name = journal.state.opened.cluster.name.clone();
+
+        let text = match journal.state.steps.get(id).map(|progress| &progress.phase) {
+            Some(Phase::Done { .. } | Phase::InFlight { .. }) => "nothing left to do".to_owned(),
+            Some(Phase::Intended { token, since }) => {
+                let (token, since) = (token.clone(), *since);
+                self.resolve(&mut journal, &name, &step, request, &token, since).await?
+            }
+            None | Some(Phase::Failed { .. }) => self.begin(&mut journal, &name, &step, request).await?,
+        };
+        Ok(ActAnswer { step: id.clone(), text })
+    }
+
+    /// A first try of this attempt: look, guard, write the intent, call.
+    async fn begin(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        cluster: &ClusterName,
+        step: &Step,
+        request: &ActRequest,
+    ) -> Answer<String> {
+        let world = self.look_for(cluster, step).await?;
+        match guard(&journal.state, step, request.action, &world) {
+            Verdict::Record(event) => {
+                journal.record(|state| only_if_free(state, &step.id, (*event).clone())).await?;
+                Ok("withheld; see the ledger".into())
+            }
+            Verdict::Busy(resource) => self.stand_back(journal, cluster, step, &resource).await,
+            Verdict::Call(call) => {
+                let text = call.to_string();
+                let written = journal
+                    .record(|state| {
+                        let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt) + 1;
+                        let revision = state.plan.as_ref().map_or(0, |plan| plan.revision);
+                        let token = Token::of(&state.run, revision, &step.id, attempt);
+                        let intended =
+                            Event::Intended { step: step.id.clone(), attempt, token, request: text.clone() };
+                        only_if_free(state, &step.id, intended)
+                    })
+                    .await?;
+                match written.first() {
+                    Some(Event::Intended { token, .. }) => {
+                        let since = self.time.now();
+                        self.call(journal, cluster, step, &call, token, since).await
+                    }
+                    _ => Ok("another try was faster".into()),
+                }
+            }
+        }
+    }
+
+    /// An earlier try died after its intent: find out what became of the call before making it again.
+    async fn resolve(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        cluster: &ClusterName,
+        step: &Step,
+        request: &ActRequest,
+        token: &Token,
+        since: Timestamp,
+    ) -> Answer<String> {
+        if let Some(call) = guard::call_of(step, request.action) {
+            let updates = recent_updates(&self.eks, cluster, &call.resource()).await?;
+            if let Some(ours) = updates.iter().find(|update| is_ours(&call, update, since)) {
+                return started(journal, &step.id, &ours.id, true).await;
+            }
+        }
+        let world = self.look_for(cluster, step).await?;
+        match guard(&journal.state, step, request.action, &world) {
+            Verdict::Call(call) => self.call(journal, cluster, step, &call, token, since).await,
+            Verdict::Busy(resource) => {
+                let refusal = Refusal {
+                    status: 409,
+                    name: "ResourceInUse".into(),
+                    message: format!("{resource} is being changed by somebody else"),
+                };
+                self.refused(journal, cluster, step, &resource, &refusal).await
+            }
+            Verdict::Record(event) => match *event {
+                Event::Withheld { failure, .. } => {
+                    let refuse = |state: &RunState| {
+                        let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt);
+                        let refused =
+                            Event::Refused { step: step.id.clone(), attempt, failure: failure.clone() };
+                        only_if_intended(state, &step.id, vec![refused])
+                    };
+                    journal.record(refuse).await?;
+                    Ok("withheld; see the ledger".into())
+                }
+                event => {
+                    journal.record(|state| only_if_intended(state, &step.id, vec![event.clone()])).await?;
+                    Ok("satisfied already".into())
+                }
+            },
+        }
+    }
+
+    async fn call(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        cluster: &ClusterName,
+        step: &Step,
+        call: &Call,
+        token: &Token,
+        since: Timestamp,
+    ) -> Answer<String> {
+        tracing::info!(%cluster, step = %step.id, %call, "calling EKS");
+        match self.eks.call(cluster, call, token).await {
+            Ok(update) => started(journal, &step.id, &update, false).await,
+            Err(CallError::Unknown(why)) => Err(PipelineError::FateUnknown { call: call.to_string(), why }),
+            Err(CallError::Refused(refusal)) => {
+                let resource = call.resource();
+                if let Some(id) = remedy::update_in_progress(&refusal.message)
+                    && let Found::Is(update) = self.eks.update(cluster, &resource, &id).await?
+                    && is_ours(call, &update, since)
+                {
+                    return started(journal, &step.id, &id, true).await;
+                }
+                self.refused(journal, cluster, step, &resource, &refusal).await
+            }
+        }
+    }
+
+    async fn refused(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        cluster: &ClusterName,
+        step: &Step,
+        resource: &Resource,
+        refusal: &Refusal,
+    ) -> Answer<String> {
+        let theirs = if refusal.status == 409 {
+            update_in_progress(&self.eks, cluster, resource).await?.map(|update| update.id)
+        } else {
+            None
+        };
+        let failure = remedy::of_refusal(refusal);
+        let text = format!("refused: {}", failure.message);
+        journal
+            .record(|state| {
+                let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt);
+                let refused = Event::Refused { step: step.id.clone(), attempt, failure: failure.clone() };
+                let events = std::iter::once(refused).chain(foreign(state, resource, theirs.as_ref()));
+                only_if_intended(state, &step.id, events.collect())
+            })
+            .await?;
+        Ok(text)
+    }
+
+    /// Somebody else is changing the resource: record it, and come back when they are done.
+    async fn stand_back(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        cluster: &ClusterName,
+        step: &Step,
+        resource: &Resource,
+    ) -> Answer<String> {
+        let theirs = update_in_progress(&self.eks, cluster, resource).await?.map(|update| update.id);
+        journal
+            .record(|state| {
+                let mut events = only_if_free(state, &step.id, guard::held_by_nobody_known(step, resource));
+                events.extend(foreign(state, resource, theirs.as_ref()));
+                events
+            })
+            .await?;
+        Ok(format!("{resource} is being changed by somebody else"))
+    }
+
+    async fn look_for(&self, cluster: &ClusterName, step: &Step) -> Answer<World> {
+        let mut world = World::default();
+        look(&self.eks, cluster, guard::queries(step, None), &mut world).await?;
+        if let Some(names) = world.node_group_names.clone() {
+            look(&self.eks, cluster, guard::queries(step, Some(&names)), &mut world).await?;
+        }
+        Ok(world)
+    }
+}
+
+fn is_ours(call: &Call, update: &Update, since: Timestamp) -> bool {
+    let earliest = since.checked_sub(CLOCKS_DIFFER).unwrap_or(since);
+    call.matches(update) && update.created_at >= earliest && update.status != UpdateStatus::Cancelled
+}
+
+async fn started<L: Ledger, T: Time>(
+    journal: &mut Journal<'_, L, T>,
+    step: &StepId,
+    update: &UpdateId,
+    adopted: bool,
+) -> Answer<String> {
+    journal
+        .record(|state| {
+            let attempt = state.steps.get(step).map_or(0, |progress| progress.attempt);
+            let started = Event::Started { step: step.clone(), attempt, update: update.clone(), adopted };
+            only_if_intended(state, step, vec![started])
+        })
+        .await?;
+    Ok(format!("{} update {update}", if adopted { "adopted" } else { "started" }))
+}
+
+fn foreign(state: &RunState, resource: &Resource, theirs: Option<&UpdateId>) -> Option<Event> {
+    let known = state.foreign.get(resource).map(|foreign| &foreign.update);
+    theirs.filter(|theirs| known != Some(theirs)).map(|theirs| guard::held_by(resource, theirs))
+}
+
+/// The event, unless another try has moved the step on meanwhile.
+fn only_if_free(state: &RunState, step: &StepId, event: Event) -> Vec<Event> {
+    match state.steps.get(step).map(|progress| &progress.phase) {
+        None | Some(Phase::Failed { .. }) => vec![event],
+        Some(_) => Vec::new(),
+    }
+}
+
+/// The events, unless another try has moved the step on meanwhile.
+fn only_if_intended(state: &RunState, step: &StepId, events: Vec<Event>) -> Vec<Event> {
+    match state.steps.get(step).map(|progress| &progress.phase) {
+        Some(Phase::Intended { .. }) => events,
+        _ => Vec::new(),
+    }
+}

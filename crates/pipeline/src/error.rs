@@ -1,0 +1,69 @@
+//! What can go wrong in a use case. The variant's name is the name that the state machines catch.
+
+use eks_upgrade_core::door::DoorError;
+use eks_upgrade_core::ids::RunId;
+use eks_upgrade_core::ledger::LedgerError;
+
+use crate::ports::{EksDown, LedgerDown};
+
+/// Why a use case ended without an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The request was turned away.
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    /// The payload is not what a state machine of ours sends.
+    #[error("the payload does not read: {0}")]
+    MalformedPayload(String),
+    /// The ledger cannot be read or written: nothing is done without it.
+    #[error("the ledger does not answer: {0}")]
+    LedgerUnavailable(#[from] LedgerDown),
+    /// The ledger of the run is not what was written: somebody changed it, or a newer version wrote it.
+    #[error("the ledger of the run cannot be used: {0}")]
+    LedgerBroken(#[from] LedgerError),
+    /// Another execution has taken the run over.
+    #[error("run {0} belongs to another execution by now")]
+    LeaseLost(RunId),
+    /// There is no such run, plan, hop or step.
+    #[error("run {run} has no {what}")]
+    UnknownWork {
+        /// The run.
+        run: RunId,
+        /// What was asked for.
+        what: String,
+    },
+    /// EKS, Health or Step Functions does not answer a read.
+    #[error("{0}")]
+    EksUnavailable(#[from] EksDown),
+    /// A mutating call was sent and its answer lost.
+    #[error("the answer to {call} was lost: {why}")]
+    FateUnknown {
+        /// The call.
+        call: String,
+        /// What the client saw.
+        why: String,
+    },
+    /// Others write the same run's ledger faster than this could.
+    #[error("the ledger of run {0} is too busy")]
+    LedgerBusy(RunId),
+}
+
+impl PipelineError {
+    /// Its name, for `ErrorEquals`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Door(error) => error.name(),
+            Self::MalformedPayload(_) => "MalformedPayload",
+            Self::LedgerUnavailable(_) | Self::LedgerBusy(_) => "LedgerUnavailable",
+            Self::LedgerBroken(_) => "LedgerBroken",
+            Self::LeaseLost(_) => "LeaseLost",
+            Self::UnknownWork { .. } => "UnknownWork",
+            Self::EksUnavailable(_) => "EksUnavailable",
+            Self::FateUnknown { .. } => "FateUnknown",
+        }
+    }
+}
+
+/// What a use case answers.
+pub type Answer<T> = Result<T, PipelineError>;

@@ -1,0 +1,266 @@
+//! The intake function: a notice or the daily sweep comes in, a campaign goes out, or a record that says why
+//! not. Reads EKS; starts nothing that EKS's own data does not call for.
+
+use std::collections::BTreeSet;
+
+use eks_upgrade_core::arn::{ClusterArn, Home};
+use eks_upgrade_core::calendar::Calendar;
+use eks_upgrade_core::cluster::Found;
+use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
+use eks_upgrade_core::door::{UpgradeRequest, at_home};
+use eks_upgrade_core::ids::{CampaignId, digest};
+use eks_upgrade_core::notice;
+use eks_upgrade_core::policy::Policy;
+use eks_upgrade_core::report;
+use eks_upgrade_core::screen::{LeftAlone, LeftAloneCode, Screened, screen};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+
+use crate::error::Answer;
+use crate::ports::{Affected, Campaigns, Claim, Eks, Health, Inbox, Ledger, Time};
+
+/// The use case.
+pub struct Intake<E, H, L, C, T> {
+    /// EKS, to read.
+    pub eks: E,
+    /// Health, to ask for what a notice leaves out.
+    pub health: H,
+    /// The record of what came in, and the leases.
+    pub ledger: L,
+    /// Starting campaigns.
+    pub campaigns: C,
+    /// The clock.
+    pub time: T,
+    /// The deployment's policy.
+    pub policy: Policy,
+    /// Where it may act.
+    pub home: Home,
+    /// The event sources that are believed.
+    pub sources: Vec<String>,
+}
+
+/// Clusters that are looked at at once.
+const CLUSTERS_AT_ONCE: usize = 6;
+/// The subject under which the clusters that people were told about are remembered.
+const TOLD: &str = "told";
+
+impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L, C, T> {
+    /// Takes in whatever arrives: an EventBridge event, or `{"trigger": "sweep"}` from the schedule.
+    pub async fn take(&self, event: &Value) -> Answer<IntakeAnswer> {
+        if event.get("trigger").and_then(Value::as_str) == Some("sweep") {
+            return self.sweep().await;
+        }
+        let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
+        match notice::read(event, &sources) {
+            Ok(notice) => self.notice(&notice).await,
+            Err(error) => {
+                let what = digest(&[&event.to_string()]);
+                let (code, message) = (error.name().to_owned(), error.to_string());
+                tracing::warn!(code, message, "refused an event");
+                self.ledger.refuse(&what, &code, &message, self.time.now()).await?;
+                Ok(IntakeAnswer::Refused { code, message })
+            }
+        }
+    }
+
+    async fn notice(&self, notice: &notice::Notice) -> Answer<IntakeAnswer> {
+        let campaign = notice.campaign();
+        let mut named = self.claim(&notice.key, &campaign, notice.clusters.iter().cloned()).await?;
+        let mut left_alone: Vec<LeftAlone> = Vec::new();
+        for entity in &notice.refused_entities {
+            if self.ledger.claim(&notice.key, entity, &campaign, self.time.now()).await? == Claim::Ours {
+                left_alone.push(not_ours(entity.clone(), "it is not the ARN of an EKS cluster".into()));
+            }
+        }
+        if named.is_empty() && left_alone.is_empty() {
+            return Ok(IntakeAnswer::Duplicate);
+        }
+        // Health knows the whole list where a page has a part of it, if the support plan lets us ask.
+        let more = self.ask_health(&notice.event_arn).await;
+        named.extend(self.claim(&notice.key, &campaign, more.difference(&named).cloned()).await?);
+
+        let calendar = self.eks.calendar().await?;
+        let judged: Vec<Screened> = stream::iter(&named)
+            .map(|arn| self.judge(arn, &calendar, &campaign))
+            .buffered(CLUSTERS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut upgrades = Vec::new();
+        for screened in judged {
+            match screened {
+                Screened::Upgrade(request) => upgrades.push(request),
+                Screened::LeftAlone(left) => left_alone.push(left),
+            }
+        }
+        let answer = self.start(&campaign, upgrades, &left_alone).await?;
+        self.settle(&notice.key, &named, &notice.refused_entities, &left_alone, &campaign).await?;
+        Ok(answer)
+    }
+
+    async fn sweep(&self) -> Answer<IntakeAnswer> {
+        let now = self.time.now();
+        let key = format!("sweep-{}", now.strftime("%Y-%m-%d"));
+        let calendar = self.eks.calendar().await?;
+        let names = self.eks.cluster_names().await?;
+        let all: BTreeSet<ClusterArn> = names.iter().map(|name| self.home.cluster(name)).collect();
+        // The campaign's name follows from what is due, and what is due does not depend on its name.
+        let provisional = CampaignId::of("sweep", &[&key]);
+        let judged: Vec<(ClusterArn, Screened)> = stream::iter(all)
+            .map(|arn| {
+                let (calendar, provisional) = (&calendar, &provisional);
+                async move { self.judge(&arn, calendar, provisional).await.map(|screened| (arn, screened)) }
+            })
+            .buffered(CLUSTERS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let due: BTreeSet<ClusterArn> = judged
+            .iter()
+            .filter(|(_, screened)| concerns_sweep(screened))
+            .map(|(arn, _)| arn.clone())
+            .collect();
+        let listed: Vec<String> = due.iter().map(ToString::to_string).collect();
+        let campaign = CampaignId::of("sweep", &[&key, &listed.join(",")]);
+        let ours = self.claim(&key, &campaign, due.into_iter()).await?;
+        let mut upgrades = Vec::new();
+        let mut left_alone = Vec::new();
+        for (_, screened) in judged.into_iter().filter(|(arn, _)| ours.contains(arn)) {
+            match screened {
+                Screened::Upgrade(request) => {
+                    upgrades.push(UpgradeRequest { campaign: Some(campaign.clone()), ..request });
+                }
+                Screened::LeftAlone(left) => left_alone.push(left),
+            }
+        }
+        let answer = self.start(&campaign, upgrades, &left_alone).await?;
+        self.settle(&key, &ours, &[], &left_alone, &campaign).await?;
+        Ok(answer)
+    }
+
+    /// The clusters among `named` that this campaign is to work on.
+    async fn claim(
+        &self,
+        key: &str,
+        campaign: &CampaignId,
+        named: impl Iterator<Item = ClusterArn> + Send,
+    ) -> Answer<BTreeSet<ClusterArn>> {
+        let mut ours = BTreeSet::new();
+        for arn in named.collect::<Vec<_>>() {
+            let claim = self.ledger.claim(key, &arn.to_string(), campaign, self.time.now()).await?;
+            if claim == Claim::Ours {
+                ours.insert(arn);
+            }
+        }
+        Ok(ours)
+    }
+
+    async fn ask_health(&self, event_arn: &str) -> BTreeSet<ClusterArn> {
+        match self.health.affected(event_arn).await {
+            Ok(Affected::Entities(entities)) => entities.iter().filter_map(|e| e.parse().ok()).collect(),
+            Ok(Affected::NoSubscription) => BTreeSet::new(),
+            Err(down) => {
+                // The notice itself, the other pages and the sweep name the same clusters.
+                tracing::warn!(%down, "Health did not answer; going on with what the notice names");
+                BTreeSet::new()
+            }
+        }
+    }
+
+    async fn judge(&self, arn: &ClusterArn, calendar: &Calendar, campaign: &CampaignId) -> Answer<Screened> {
+        if let Err(error) = at_home(arn, &self.home) {
+            return Ok(Screened::LeftAlone(not_ours(arn.to_string(), error.to_string())));
+        }
+        let Found::Is(cluster) = self.eks.cluster(&arn.name).await? else {
+            let text = "EKS knows no such cluster".to_owned();
+            let cluster = arn.name.to_string();
+            return Ok(Screened::LeftAlone(LeftAlone { cluster, code: LeftAloneCode::NotFound, text }));
+        };
+        let lease = self.ledger.lease(arn).await?;
+        Ok(screen(&cluster, lease.as_ref(), &self.policy, calendar, campaign, self.time.now()))
+    }
+
+    async fn start(
+        &self,
+        campaign: &CampaignId,
+        clusters: Vec<UpgradeRequest>,
+        left_alone: &[LeftAlone],
+    ) -> Answer<IntakeAnswer> {
+        let news = self.not_told_yet(left_alone, campaign).await?;
+        let notification = report::of_left_alone(&news);
+        let input = CampaignInput {
+            campaign: campaign.clone(),
+            clusters,
+            clusters_at_once: self.policy.clusters_at_once,
+            left_alone: news.clone(),
+            notification,
+        };
+        if input.clusters.is_empty() && input.left_alone.is_empty() {
+            return Ok(IntakeAnswer::NothingDue);
+        }
+        let now = self.time.now();
+        self.ledger.campaign(&input, left_alone, now).await?;
+        if !input.clusters.is_empty() || input.notification.is_some() {
+            self.campaigns.start(&input).await?;
+        }
+        for left in &news {
+            self.ledger.settle(TOLD, &told_subject(left), "told", now).await?;
+        }
+        let upgrades = input.clusters.iter().map(|request| request.cluster.clone()).collect();
+        tracing::info!(%campaign, ?upgrades, left_alone = left_alone.len(), "campaign");
+        Ok(IntakeAnswer::Campaign { campaign: campaign.clone(), upgrades, left_alone: left_alone.to_vec() })
+    }
+
+    /// What is new among the clusters left alone: a daily sweep must not repeat itself daily.
+    async fn not_told_yet(&self, left_alone: &[LeftAlone], campaign: &CampaignId) -> Answer<Vec<LeftAlone>> {
+        let mut news = Vec::new();
+        for left in left_alone {
+            let claim = self.ledger.claim(TOLD, &told_subject(left), campaign, self.time.now()).await?;
+            if claim == Claim::Ours {
+                news.push(left.clone());
+            }
+        }
+        Ok(news)
+    }
+
+    async fn settle(
+        &self,
+        key: &str,
+        clusters: &BTreeSet<ClusterArn>,
+        refused_entities: &[String],
+        left_alone: &[LeftAlone],
+        campaign: &CampaignId,
+    ) -> Answer<()> {
+        let now = self.time.now();
+        let outcome_of = |name: &str, arn: &str| {
+            let left = left_alone.iter().find(|left| left.cluster == name || left.cluster == arn);
+            left.map_or_else(|| format!("in campaign {campaign}"), |left| left.text.clone())
+        };
+        for arn in clusters {
+            let text = arn.to_string();
+            self.ledger.settle(key, &text, &outcome_of(arn.name.as_str(), &text), now).await?;
+        }
+        for entity in refused_entities {
+            self.ledger.settle(key, entity, &outcome_of(entity, entity), now).await?;
+        }
+        Ok(())
+    }
+}
+
+fn not_ours(cluster: String, text: String) -> LeftAlone {
+    LeftAlone { cluster, code: LeftAloneCode::NotOurs, text }
+}
+
+fn told_subject(left: &LeftAlone) -> String {
+    // The reason's text holds version, date and run: when any of these changes, it is news again.
+    digest(&[&left.cluster, &left.text])
+}
+
+/// What the sweep keeps a record of: not the many clusters with nothing to say about.
+fn concerns_sweep(screened: &Screened) -> bool {
+    match screened {
+        Screened::Upgrade(_) => true,
+        Screened::LeftAlone(left) => !matches!(
+            left.code,
+            LeftAloneCode::NotDue | LeftAloneCode::NotFound | LeftAloneCode::RunInProgress
+        ),
+    }
+}

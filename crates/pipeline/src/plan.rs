@@ -1,0 +1,342 @@
+//! The plan function: lets a request in or turns it away, takes the cluster's lease, makes the plan. Reads
+//! EKS only; until the lease is taken it writes nothing at all.
+
+use eks_upgrade_core::arn::{ClusterName, Home};
+use eks_upgrade_core::calendar::{Calendar, SupportStatus};
+use eks_upgrade_core::cluster::{Cluster, Found, Resource, Status};
+use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanRequest};
+use eks_upgrade_core::decide::WaitFor;
+use eks_upgrade_core::door::{DoorError, UpgradeRequest};
+use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, UpdateId};
+use eks_upgrade_core::ledger::{Ending, Event, RunState};
+use eks_upgrade_core::observe::{Query, World, word};
+use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::planner::{self, Wish};
+use eks_upgrade_core::policy::{NodeHops, Policy};
+use eks_upgrade_core::screen::Lease;
+use eks_upgrade_core::version::Minor;
+use eks_upgrade_core::waits;
+
+use crate::error::Answer;
+use crate::journal::{Journal, read};
+use crate::observe::{inventory, look, update_in_progress};
+use crate::ports::{Eks, Executions, Ledger, Time};
+
+/// The use case.
+pub struct PlanRun<E, L, X, T> {
+    /// EKS, to read.
+    pub eks: E,
+    /// The ledger.
+    pub ledger: L,
+    /// Executions, to see whether a lease's holder is still alive.
+    pub executions: X,
+    /// The clock.
+    pub time: T,
+    /// The deployment's policy.
+    pub policy: Policy,
+    /// Where it may act.
+    pub home: Home,
+}
+
+/// A request that was let in.
+struct Admitted {
+    request: UpgradeRequest,
+    cluster: Cluster,
+    target: Minor,
+    policy: Policy,
+}
+
+impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
+    /// Answers the upgrade state machine.
+    pub async fn plan(&self, asked: &PlanRequest) -> Answer<PlanAnswer> {
+        let admitted = self.admit(&asked.request).await?;
+        if let Some(again) = &asked.again {
+            return self.plan_again(admitted, again, &asked.execution).await;
+        }
+        if admitted.request.dry_run {
+            let plan = self.propose(&admitted, 1).await?;
+            return Ok(PlanAnswer::DryRun { plan: Box::new(plan) });
+        }
+        match self.run_of_lease(&admitted, &asked.execution).await? {
+            Some(journal) => self.go_on(admitted, journal).await,
+            None => self.begin(admitted, &asked.execution).await,
+        }
+    }
+
+    /// Makes the plan for a request and writes nothing: what `eks-upgrade plan` prints.
+    pub async fn dry_run(&self, request: &serde_json::Value) -> Answer<(Plan, Calendar)> {
+        let admitted = self.admit(request).await?;
+        let plan = self.propose(&admitted, 1).await?;
+        Ok((plan, self.eks.calendar().await?))
+    }
+
+    /// Every check that needs no lease. Nothing is written, whatever comes in.
+    async fn admit(&self, request: &serde_json::Value) -> Answer<Admitted> {
+        let request = UpgradeRequest::read(request)?;
+        let arn = request.cluster_at(&self.home)?;
+        let stated = request.stated_target()?;
+        let Found::Is(cluster) = self.eks.cluster(&arn.name).await? else {
+            return Err(DoorError::ClusterNotFound {
+                cluster: arn.name.clone(),
+                region: arn.region.to_string(),
+                account: arn.account.to_string(),
+            }
+            .into());
+        };
+        let calendar = self.eks.calendar().await?;
+        let target = target_of(&cluster, stated, &self.policy, &calendar)?;
+        let invalid =
+            |error: eks_upgrade_core::policy::PolicyError| DoorError::InvalidPolicy(error.to_string());
+        let mut policy = self.policy.clone().for_cluster(&cluster.tags).map_err(invalid)?;
+        if let Some(strategy) = request.strategy {
+            policy.strategy = strategy;
+        }
+        if let Status::Unwell(_) | Status::Transient(_) = cluster.status {
+            let status = word(&cluster.status).to_owned();
+            return Err(DoorError::ClusterNotActive { cluster: arn.name, status }.into());
+        }
+        Ok(Admitted { request, cluster, target, policy })
+    }
+
+    async fn propose(&self, admitted: &Admitted, revision: u32) -> Answer<Plan> {
+        let inventory = inventory(&self.eks, admitted.cluster.clone()).await?;
+        let wish = Wish {
+            target: admitted.target,
+            policy: &admitted.policy,
+            launch_templates: &admitted.request.launch_templates,
+            revision,
+        };
+        Ok(planner::plan(&inventory, &wish, self.time.now()))
+    }
+
+    /// The run that this request goes on with, its lease taken: this execution's own, or one whose execution
+    /// has ended. Turned away when another execution is at it.
+    async fn run_of_lease(
+        &self,
+        admitted: &Admitted,
+        by: &ExecutionArn,
+    ) -> Answer<Option<Journal<'_, L, T>>> {
+        let arn = &admitted.cluster.arn;
+        let Some(lease) = self.ledger.lease(arn).await?.filter(|lease| lease.ended.is_none()) else {
+            return Ok(None);
+        };
+        if lease.execution == *by {
+            let journal = Journal::load(&self.ledger, &self.time, &lease.run, lease.fence, by).await?;
+            return Ok(Some(journal));
+        }
+        if self.executions.is_running(&lease.execution).await? {
+            return Err(held(&arn.name, &lease).into());
+        }
+        let Some(mut journal) = Journal::take_over(&self.ledger, &self.time, lease.clone(), by).await? else {
+            return Err(held(&arn.name, &lease).into());
+        };
+        let same_cluster = journal.state.opened.cluster_created_at == admitted.cluster.created_at;
+        if lease.target == admitted.target && same_cluster {
+            return Ok(Some(journal));
+        }
+        let ending = Ending::Halted {
+            code: "Superseded".into(),
+            message: format!("its execution ended, and another asked for {}", admitted.target),
+            next_action: "see the newer run".into(),
+        };
+        journal.close(ending).await?;
+        Ok(None)
+    }
+
+    /// A new run.
+    async fn begin(&self, admitted: Admitted, by: &ExecutionArn) -> Answer<PlanAnswer> {
+        let busy = admitted.cluster.status == Status::Updating;
+        let mut events = vec![opened(&admitted)];
+        if busy {
+            let theirs = self.their_update(&admitted.cluster.arn.name).await?;
+            events.extend(
+                theirs.map(|update| Event::ForeignUpdate { resource: Resource::ControlPlane, update }),
+            );
+        } else {
+            let plan = self.propose(&admitted, 1).await?;
+            if plan.hops.is_empty() {
+                return Err(nothing_to_do(&admitted).into());
+            }
+            events.push(Event::Planned { plan: Box::new(plan) });
+        }
+        let arn = &admitted.cluster.arn;
+        let seen = self.ledger.lease(arn).await?;
+        if let Some(lease) = seen.as_ref().filter(|lease| lease.ended.is_none()) {
+            return Err(held(&arn.name, lease).into());
+        }
+        let lease = Lease {
+            run: RunId::opened_by(by, &arn.name, admitted.target),
+            target: admitted.target,
+            execution: by.clone(),
+            fence: Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1),
+            ended: None,
+        };
+        match Journal::open(&self.ledger, &self.time, arn, lease, seen, events).await? {
+            Some(journal) if busy => Ok(self.wait_for_them(&journal.state)),
+            Some(journal) => Ok(planned(&journal)),
+            None => {
+                let lease = self.ledger.lease(arn).await?;
+                Err(lease.map_or_else(|| nothing_to_do(&admitted), |lease| held(&arn.name, &lease)).into())
+            }
+        }
+    }
+
+    /// A run that is open already: resumed, or waiting for somebody else's update before its first plan.
+    async fn go_on(&self, admitted: Admitted, mut journal: Journal<'_, L, T>) -> Answer<PlanAnswer> {
+        if journal.state.plan.is_some() {
+            return Ok(planned(&journal));
+        }
+        self.watch_them(&mut journal, &admitted.cluster).await?;
+        if admitted.cluster.status == Status::Updating {
+            return Ok(self.wait_for_them(&journal.state));
+        }
+        let plan = self.propose(&admitted, 1).await?;
+        journal.record(|_| vec![Event::Planned { plan: Box::new(plan.clone()) }]).await?;
+        Ok(planned(&journal))
+    }
+
+    async fn plan_again(
+        &self,
+        mut admitted: Admitted,
+        again: &PlanAgain,
+        by: &ExecutionArn,
+    ) -> Answer<PlanAnswer> {
+        let state = read(&self.ledger, &again.run).await?;
+        let mut journal = Journal::load(&self.ledger, &self.time, &again.run, again.fence, by).await?;
+        admitted.policy = state.opened.policy.clone();
+        admitted.target = state.opened.target;
+        admitted.request.launch_templates = state.opened.launch_templates.clone();
+        if again.nodes_each_hop || state.plan.as_ref().is_some_and(|plan| plan.nodes == NodeHops::EachHop) {
+            admitted.policy.nodes = NodeHops::EachHop;
+        }
+        let revision = state.plan.as_ref().map_or(0, |plan| plan.revision) + 1;
+        let plan = self.propose(&admitted, revision).await?;
+        journal
+            .record(|state| {
+                let current = state.plan.as_ref().map_or(0, |plan| plan.revision);
+                if current >= revision {
+                    Vec::new()
+                } else {
+                    vec![Event::Planned { plan: Box::new(plan.clone()) }]
+                }
+            })
+            .await?;
+        Ok(planned(&journal))
+    }
+
+    async fn their_update(&self, cluster: &ClusterName) -> Answer<Option<UpdateId>> {
+        let update = update_in_progress(&self.eks, cluster, &Resource::ControlPlane).await?;
+        Ok(update.map(|update| update.id))
+    }
+
+    /// Records which updates of others ended since, and which began.
+    async fn watch_them(&self, journal: &mut Journal<'_, L, T>, cluster: &Cluster) -> Answer<()> {
+        let name = &cluster.arn.name;
+        let queries = journal
+            .state
+            .foreign
+            .iter()
+            .map(|(resource, foreign)| Query::Update(resource.clone(), foreign.update.clone()))
+            .collect();
+        let mut world = World::default();
+        look(&self.eks, name, queries, &mut world).await?;
+        journal.record(|state| eks_upgrade_core::observe::settle_foreign(state, &world)).await?;
+        if cluster.status == Status::Updating
+            && journal.state.foreign.is_empty()
+            && let Some(update) = self.their_update(name).await?
+        {
+            let event = Event::ForeignUpdate { resource: Resource::ControlPlane, update };
+            journal.record(|_| vec![event.clone()]).await?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_them(&self, state: &RunState) -> PlanAnswer {
+        let now = self.time.now();
+        let since = state.foreign.values().map(|foreign| foreign.since).min().unwrap_or(now);
+        PlanAnswer::Wait {
+            wait_for: WaitFor::OtherUpdate,
+            seconds: waits::UNKNOWN.pause_s(since, now),
+            text: "somebody else is updating the cluster".into(),
+        }
+    }
+}
+
+fn opened(admitted: &Admitted) -> Event {
+    let Admitted { request, cluster, target, policy } = admitted;
+    Event::Opened {
+        cluster: cluster.arn.clone(),
+        cluster_created_at: cluster.created_at,
+        from: cluster.version,
+        target: *target,
+        policy: Box::new(policy.clone()),
+        campaign: request.campaign.clone(),
+        reason: request.reason.clone(),
+        launch_templates: request.launch_templates.clone(),
+    }
+}
+
+fn planned<L: Ledger, T: Time>(journal: &Journal<'_, L, T>) -> PlanAnswer {
+    let (run, fence) = (journal.state.run.clone(), journal.fence());
+    let blocks: Vec<_> = journal.state.plan.iter().flat_map(Plan::blocks).collect();
+    if let Some(first) = blocks.first() {
+        let message =
+            blocks.iter().map(|b| format!("{} {}: {}", b.code, b.subject, b.message)).collect::<Vec<_>>();
+        let ending = Ending::Halted {
+            code: "Blocked".into(),
+            message: message.join("; "),
+            next_action: first.next_action.clone(),
+        };
+        return PlanAnswer::Blocked { run, fence, ending };
+    }
+    let opened = &journal.state.opened;
+    let text = format!("{} from {} to {}", opened.cluster.name, opened.from, opened.target);
+    PlanAnswer::Planned { run, fence, text }
+}
+
+fn held(cluster: &ClusterName, lease: &Lease) -> DoorError {
+    DoorError::LeaseHeld {
+        cluster: cluster.clone(),
+        run: lease.run.clone(),
+        execution: lease.execution.to_string(),
+    }
+}
+
+fn nothing_to_do(admitted: &Admitted) -> DoorError {
+    DoorError::TargetNotNewer {
+        cluster: admitted.cluster.arn.name.clone(),
+        current: admitted.cluster.version,
+        target: admitted.target,
+        why: ", and neither node groups nor add-ons are behind: there is nothing to do".into(),
+    }
+}
+
+/// Where the request goes, checked against what EKS offers.
+fn target_of(
+    cluster: &Cluster,
+    stated: Option<Minor>,
+    policy: &Policy,
+    calendar: &Calendar,
+) -> Result<Minor, DoorError> {
+    let current = cluster.version;
+    let target = match stated {
+        Some(target) => target,
+        // A cluster that is where the rule would take it may still have nodes that lag behind.
+        None => policy.target.target(current, calendar).unwrap_or(current),
+    };
+    if target < current {
+        return Err(DoorError::TargetNotNewer {
+            cluster: cluster.arn.name.clone(),
+            current,
+            target,
+            why: ": a control plane does not go down here".into(),
+        });
+    }
+    let offered =
+        |minor| calendar.get(minor).is_some_and(|release| release.status != SupportStatus::Unsupported);
+    if target > current && !current.hops_to(target).all(offered) {
+        let newest = calendar.newest().map_or(String::new(), |newest| format!("; the newest is {newest}"));
+        return Err(DoorError::UnknownTarget { target: target.to_string(), newest });
+    }
+    Ok(target)
+}

@@ -1,0 +1,230 @@
+//! What the use cases need of the world, in capability-sized pieces. AWS stands behind them in `crates/aws`,
+//! memory in [`crate::memory`].
+//!
+//! They live here and not in the core because they are awaited, and nothing in the core awaits.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use eks_upgrade_core::arn::{ClusterArn, ClusterName};
+use eks_upgrade_core::calendar::Calendar;
+use eks_upgrade_core::cluster::{Addon, Cluster, Found, NodeGroup, Offer, Resource, Update};
+use eks_upgrade_core::contract::CampaignInput;
+use eks_upgrade_core::guard::Call;
+use eks_upgrade_core::ids::{CampaignId, ExecutionArn, RunId, Token, UpdateId};
+use eks_upgrade_core::ledger::{Ending, Sealed};
+use eks_upgrade_core::remedy::Refusal;
+use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_core::version::Minor;
+use jiff::Timestamp;
+
+/// A read that was not answered, after the client's own retries.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {why}")]
+pub struct EksDown {
+    /// The operation, such as `eks:DescribeCluster`.
+    pub operation: &'static str,
+    /// What the client saw.
+    pub why: String,
+}
+
+/// The ledger could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LedgerDown(pub String);
+
+type Read<T> = Result<T, EksDown>;
+
+/// What time it is.
+pub trait Time: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+impl Time for eks_upgrade_clock::Clock {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
+}
+
+/// Reads of EKS.
+pub trait Eks: Send + Sync {
+    /// The cluster of this name.
+    fn cluster(&self, name: &ClusterName) -> impl Future<Output = Read<Found<Cluster>>> + Send;
+    /// The names of all clusters.
+    fn cluster_names(&self) -> impl Future<Output = Read<Vec<ClusterName>>> + Send;
+    /// The support calendar.
+    fn calendar(&self) -> impl Future<Output = Read<Calendar>> + Send;
+    /// The names of a cluster's managed node groups.
+    fn node_group_names(&self, cluster: &ClusterName) -> impl Future<Output = Read<Vec<String>>> + Send;
+    /// One managed node group.
+    fn node_group(
+        &self,
+        cluster: &ClusterName,
+        name: &str,
+    ) -> impl Future<Output = Read<Found<NodeGroup>>> + Send;
+    /// The names of a cluster's add-ons.
+    fn addon_names(&self, cluster: &ClusterName) -> impl Future<Output = Read<Vec<String>>> + Send;
+    /// One add-on.
+    fn addon(&self, cluster: &ClusterName, name: &str) -> impl Future<Output = Read<Found<Addon>>> + Send;
+    /// What EKS offers of an add-on, by minor.
+    fn offers(&self, addon: &str) -> impl Future<Output = Read<BTreeMap<Minor, Vec<Offer>>>> + Send;
+    /// The names of a cluster's Fargate profiles.
+    fn fargate_profiles(&self, cluster: &ClusterName) -> impl Future<Output = Read<Vec<String>>> + Send;
+    /// The ids of the updates of a resource, newest first where EKS says so; no order is promised.
+    fn update_ids(
+        &self,
+        cluster: &ClusterName,
+        resource: &Resource,
+    ) -> impl Future<Output = Read<Vec<UpdateId>>> + Send;
+    /// One update.
+    fn update(
+        &self,
+        cluster: &ClusterName,
+        resource: &Resource,
+        id: &UpdateId,
+    ) -> impl Future<Output = Read<Found<Update>>> + Send;
+}
+
+/// Why a mutating call has no update to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// EKS refused it: nothing began.
+    Refused(Refusal),
+    /// The answer was lost: it may have begun.
+    Unknown(String),
+}
+
+/// The mutating calls, all of them. Only the act function has this.
+pub trait EksWrites: Send + Sync {
+    /// Makes the call. The same token never starts a second update.
+    fn call(
+        &self,
+        cluster: &ClusterName,
+        call: &Call,
+        token: &Token,
+    ) -> impl Future<Output = Result<UpdateId, CallError>> + Send;
+}
+
+/// What Health adds to a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Affected {
+    /// The ARNs or names that Health lists for the event.
+    Entities(Vec<String>),
+    /// The account's support plan does not include the Health API. Usual, and no error.
+    NoSubscription,
+}
+
+/// The AWS Health API.
+pub trait Health: Send + Sync {
+    /// The entities that an event affects.
+    fn affected(&self, event_arn: &str) -> impl Future<Output = Read<Affected>> + Send;
+}
+
+/// Executions of the state machines.
+pub trait Executions: Send + Sync {
+    /// Whether it is running.
+    fn is_running(&self, execution: &ExecutionArn) -> impl Future<Output = Read<bool>> + Send;
+}
+
+/// Starting campaigns. Only the intake function has this.
+pub trait Campaigns: Send + Sync {
+    /// Starts the campaign's execution, unless it was started before.
+    fn start(&self, input: &CampaignInput) -> impl Future<Output = Read<()>> + Send;
+}
+
+/// What happens to the lease in the same transaction as the lines.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LeaseChange {
+    /// It is ours, and stays so.
+    Hold,
+    /// We take it, if it still is as it was seen.
+    Take {
+        /// As it was seen; `None` where there was none.
+        seen: Option<Lease>,
+    },
+    /// We give it back.
+    Release(Ending),
+}
+
+/// Lines for the ledger of one run, with what they need to be written.
+#[derive(Clone, Debug)]
+pub struct Write<'a> {
+    /// The cluster.
+    pub cluster: &'a ClusterArn,
+    /// The lease as it is to be held.
+    pub lease: &'a Lease,
+    /// What happens to it.
+    pub change: LeaseChange,
+    /// The lines, following those that are there.
+    pub lines: &'a [Sealed],
+    /// The campaign of the run.
+    pub campaign: Option<&'a CampaignId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why lines were not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// Somebody else wrote that place first.
+    Conflict,
+    /// The lease is not as it has to be.
+    LeaseLost,
+    /// The ledger does not answer.
+    Down(LedgerDown),
+}
+
+/// The ledger of runs, and their leases.
+pub trait Ledger: Send + Sync {
+    /// The lease on a cluster, read strongly.
+    fn lease(&self, cluster: &ClusterArn) -> impl Future<Output = Result<Option<Lease>, LedgerDown>> + Send;
+    /// All lines of a run in order, read strongly.
+    fn lines(&self, run: &RunId) -> impl Future<Output = Result<Vec<Sealed>, LedgerDown>> + Send;
+    /// Writes lines: all of them and the lease, or nothing.
+    fn write(&self, write: Write<'_>) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
+/// Whose a claim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Ours to work on: new, or begun by an earlier try of the same delivery.
+    Ours,
+    /// Settled before, or another delivery's.
+    Taken,
+}
+
+/// The record of what came in.
+pub trait Inbox: Send + Sync {
+    /// Claims a subject of a notice for a campaign.
+    fn claim(
+        &self,
+        notice: &str,
+        subject: &str,
+        campaign: &CampaignId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Claim, LedgerDown>> + Send;
+    /// Settles a claim: what came of it. It is never worked on again.
+    fn settle(
+        &self,
+        notice: &str,
+        subject: &str,
+        outcome: &str,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerDown>> + Send;
+    /// Records something that was refused.
+    fn refuse(
+        &self,
+        what: &str,
+        code: &str,
+        message: &str,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerDown>> + Send;
+    /// Records a campaign: what it upgrades, and what it leaves alone.
+    fn campaign(
+        &self,
+        input: &CampaignInput,
+        left_alone: &[LeftAlone],
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerDown>> + Send;
+}

@@ -1,0 +1,30 @@
+//! A simulator of Amazon EKS and AWS Health, good enough to fool the real SDKs.
+//!
+//! Two layers. [`World`] is pure and synchronous: a request and the instant it arrives go in, an answer comes
+//! out; it reads no clock, does no IO, and the same seed with the same requests gives the same world. [`server`]
+//! puts it behind HTTP on the loopback interface. What the world holds comes from a [`fleet::Fleet`] file.
+//!
+//! It shares no code with the product, the clock apart: it is the independent stand-in for AWS.
+
+mod addon_version;
+mod calendar;
+mod catalogue;
+mod control;
+mod faults;
+pub mod fleet;
+mod http;
+mod minor;
+mod ops;
+mod rng;
+mod roll;
+mod route;
+pub mod server;
+mod state;
+mod time;
+mod tokens;
+mod updates;
+mod world;
+
+pub use http::{Record, Request, Response};
+pub use minor::Minor;
+pub use world::World;

@@ -1,0 +1,263 @@
+//! The world: one account in one Region, advanced lazily to the instant of each request.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::calendar::Calendar;
+use crate::catalogue::Catalogue;
+use crate::faults::{Faults, documented_status};
+use crate::fleet::checks::{FleetError, check_cluster};
+use crate::fleet::{Act, ClusterSpec, Fleet, HealthEventSpec, NodegroupSpec, SupportPlan};
+use crate::http::{ApiError, Record, Request, Response};
+use crate::ops::{self, Done};
+use crate::route::Call;
+use crate::state::{Cluster, Place};
+use crate::time::{Ms, SECOND, minutes, rfc3339};
+
+/// EKS and Health of one account. Pure: no clock, no IO; clone it to branch a simulation.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub(crate) place: Place,
+    pub(crate) plan: SupportPlan,
+    pub(crate) visibility: Ms,
+    pub(crate) tokens_honoured: Option<Ms>,
+    pub(crate) calendar: Calendar,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    /// Clusters that were deleted: ARN and what was expected of them.
+    pub(crate) gone: Vec<ClusterSpec>,
+    pub(crate) events: Vec<HealthEventSpec>,
+    pub(crate) faults: Faults,
+    pub(crate) start: Ms,
+    pub(crate) now: Ms,
+    /// What will happen by itself, in order of time.
+    agenda: Vec<(Ms, Item)>,
+    /// Nothing happens before this instant.
+    next_due: Ms,
+}
+
+#[derive(Clone, Debug)]
+enum Item {
+    Delete(String),
+    Create(Box<ClusterSpec>),
+    Appear(String, Box<NodegroupSpec>),
+    Act(Act),
+}
+
+impl World {
+    /// The world of a fleet file, beginning at `start`.
+    #[must_use]
+    pub fn new(fleet: Fleet, start: Timestamp) -> Self {
+        let start = start.as_millisecond();
+        let mut world = Self {
+            place: Place { account: fleet.account, region: fleet.region, seed: fleet.seed },
+            plan: fleet.support_plan,
+            visibility: i64::from(fleet.visibility_s) * SECOND,
+            tokens_honoured: fleet.tokens_forgotten_after_m.map(minutes),
+            calendar: Calendar::new(&fleet.versions),
+            catalogue: Catalogue::new(&fleet.addon_catalogue),
+            clusters: BTreeMap::new(),
+            gone: Vec::new(),
+            events: Vec::new(),
+            faults: Faults::default(),
+            start,
+            now: start,
+            agenda: Vec::new(),
+            next_due: Ms::MAX,
+        };
+        for cluster in fleet.clusters {
+            world.place_cluster(cluster, None);
+        }
+        for fault in fleet.faults {
+            world.faults.add(fault);
+        }
+        for scheduled in fleet.acts {
+            world.agenda.push((start + minutes(scheduled.after_m), Item::Act(scheduled.act)));
+        }
+        world.events = fleet.health_events.unwrap_or_else(|| ops::health::usual_events(&world));
+        for event in &mut world.events {
+            if event.clusters.is_none() {
+                let affected = world.clusters.values().filter(|cluster| cluster.version == event.version);
+                event.clusters = Some(affected.map(|cluster| cluster.spec.name.clone()).collect());
+            }
+        }
+        world.plan_ahead();
+        world
+    }
+
+    /// Adds a cluster, or puts another in the place of one of that name.
+    pub(crate) fn add_cluster(&mut self, spec: ClusterSpec) -> Result<(), FleetError> {
+        check_cluster(&spec, &self.calendar, &self.catalogue)?;
+        let name = spec.name.clone();
+        self.agenda.retain(|(_, item)| !item.is_of(&name));
+        self.faults.forget_cluster(&name);
+        let created = self.clusters.contains_key(&name).then_some(self.now);
+        self.place_cluster(spec, created);
+        self.plan_ahead();
+        Ok(())
+    }
+
+    fn place_cluster(&mut self, spec: ClusterSpec, created: Option<Ms>) {
+        let (now, name) = (self.now, spec.name.clone());
+        for mut fault in spec.faults.clone() {
+            fault.target.cluster = Some(name.clone());
+            self.faults.add(fault);
+        }
+        if let Some(after) = spec.deleted_after_m {
+            self.agenda.push((now + minutes(after), Item::Delete(name.clone())));
+        }
+        if let Some(after) = spec.recreated_after_m {
+            let again = ClusterSpec {
+                deleted_after_m: None,
+                recreated_after_m: None,
+                updates: Vec::new(),
+                faults: Vec::new(),
+                ..spec.clone()
+            };
+            self.agenda.push((now + minutes(after), Item::Create(Box::new(again))));
+        }
+        for group in &spec.nodegroups {
+            if let Some(after) = group.appears_after_m {
+                let item = Item::Appear(name.clone(), Box::new(group.clone()));
+                self.agenda.push((now + minutes(after), item));
+            }
+            if let Some(after) = group.deleted_after_m {
+                let act = Act::DeleteNodegroup { cluster: name.clone(), nodegroup: group.name.clone() };
+                self.agenda.push((now + minutes(after), Item::Act(act)));
+            }
+        }
+        let mut cluster = Cluster::new(spec, &self.place, &self.catalogue, now, created);
+        ops::people::start_earlier_updates(&mut cluster, now);
+        cluster.advance(now, &self.place);
+        self.clusters.insert(name, cluster);
+    }
+
+    /// Brings the world to `now`. Time never runs backwards: an earlier instant changes nothing.
+    pub fn advance(&mut self, now: Timestamp) {
+        let now = now.as_millisecond().max(self.now);
+        while self.next_due <= now {
+            let at = self.next_due;
+            self.now = self.now.max(at);
+            for cluster in self.clusters.values_mut() {
+                cluster.advance(at, &self.place);
+            }
+            while let Some(first) = self.agenda.first()
+                && first.0 <= at
+            {
+                let (_, item) = self.agenda.remove(0);
+                self.happen(item);
+            }
+            self.plan_ahead();
+        }
+        self.now = now;
+    }
+
+    /// The next instant at which something happens by itself, if anything will: where a simulation may jump to.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Timestamp> {
+        (self.next_due < Ms::MAX).then(|| Timestamp::from_millisecond(self.next_due).ok()).flatten()
+    }
+
+    /// To be called whenever something may have started.
+    pub(crate) fn plan_ahead(&mut self) {
+        self.agenda.sort_by_key(|(at, _)| *at);
+        let beats = self.clusters.values().filter_map(Cluster::next_beat);
+        self.next_due = beats.chain(self.agenda.first().map(|(at, _)| *at)).min().unwrap_or(Ms::MAX);
+    }
+
+    fn happen(&mut self, item: Item) {
+        match item {
+            Item::Delete(name) => self.delete_cluster(&name),
+            Item::Create(spec) => self.place_cluster(*spec, Some(self.now)),
+            Item::Appear(name, spec) => {
+                let now = self.now;
+                if let Some(cluster) = self.clusters.get_mut(&name) {
+                    cluster.add_nodegroup(*spec, &self.place, now, now);
+                }
+            }
+            // A person who comes too late finds nothing to do.
+            Item::Act(act) => drop(ops::people::act(self, act)),
+        }
+    }
+
+    pub(crate) fn delete_cluster(&mut self, name: &str) {
+        if let Some(cluster) = self.clusters.remove(name) {
+            self.gone.push(cluster.spec);
+        }
+    }
+
+    /// Answers one request that arrives at `now`.
+    pub fn handle(&mut self, now: Timestamp, request: &Request) -> Response {
+        self.advance(now);
+        let (call, readable) = Call::parse(request);
+        let done = readable.and_then(|()| self.perform(&call));
+        let mut response = match &done {
+            Ok(done) => Response::json(200, &done.body, call.json_rpc),
+            Err(refusal) => refusal.response(call.json_rpc),
+        };
+        if done.is_ok() {
+            (response.hold_s, response.dropped) = self.faults.answer(&call);
+        }
+        response.headers.push(("x-amzn-requestid".to_owned(), self.request_id(request)));
+        response.record = Some(self.record(request, &call, &done, response.dropped));
+        response
+    }
+
+    fn perform(&mut self, call: &Call) -> Result<Done, ApiError> {
+        if let Some(effect) = self.faults.refusal(call) {
+            let status = effect.status.unwrap_or_else(|| documented_status(&effect.kind));
+            let refusal = ApiError::new(&effect.kind, status, effect.message);
+            return Err(match &call.cluster {
+                Some(name) if effect.kind != "ServiceUnavailableException" => {
+                    refusal.with("clusterName", name)
+                }
+                _ => refusal,
+            });
+        }
+        let done = ops::perform(self, call)?;
+        if done.mutated {
+            self.plan_ahead();
+        }
+        Ok(done)
+    }
+
+    fn request_id(&self, request: &Request) -> String {
+        crate::rng::Rng::new(self.now.unsigned_abs(), &request.path).uuid()
+    }
+
+    fn record(&self, request: &Request, call: &Call, done: &Result<Done, ApiError>, dropped: bool) -> Record {
+        let refusal = done.as_ref().err();
+        let done = done.as_ref().ok();
+        Record {
+            at: rfc3339(self.now),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            operation: call.operation.to_owned(),
+            cluster: call.cluster.clone(),
+            nodegroup: call.nodegroup.clone(),
+            addon: call.addon.clone(),
+            input: call.input(),
+            token: call.body.get("clientRequestToken").and_then(Value::as_str).map(str::to_owned),
+            status: refusal.map_or(200, |refusal| refusal.status),
+            error: refusal.map(|refusal| refusal.kind.clone()),
+            message: refusal.map(|refusal| refusal.message.clone()),
+            update_id: done.and_then(|done| done.update_id.clone()),
+            mutated: done.is_some_and(|done| done.mutated),
+            dropped,
+        }
+    }
+}
+
+impl Item {
+    fn is_of(&self, cluster: &str) -> bool {
+        match self {
+            Self::Delete(name)
+            | Self::Appear(name, _)
+            | Self::Act(Act::DeleteNodegroup { cluster: name, .. }) => name == cluster,
+            Self::Create(spec) => spec.name == cluster,
+            Self::Act(_) => false,
+        }
+    }
+}
