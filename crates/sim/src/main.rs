@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
@@ -35,8 +36,18 @@ fn clock(fleet: &Fleet, speed: f64) -> anyhow::Result<Clock> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line for the person at the terminal; a backtrace would bury it.
+            eprintln!("eks-upgrade-sim: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let place = arguments.fleet.display();
     let text =
         std::fs::read_to_string(&arguments.fleet).with_context(|| format!("{place} cannot be read"))?;

@@ -11,8 +11,8 @@ use crate::minor::Minor;
 #[derive(Debug, thiserror::Error)]
 pub enum FleetError {
     /// Not YAML of the documented form; the text names field, line and column.
-    #[error("the fleet file does not read: {0}")]
-    Form(#[from] serde_yaml_ng::Error),
+    #[error("{0}")]
+    Form(String),
     /// Of the right form, but impossible.
     #[error("{place}: {problem}")]
     Content {
@@ -42,7 +42,8 @@ fn wrong(place: &str, problem: impl Into<String>) -> FleetError {
 impl Fleet {
     /// Reads and checks a fleet file.
     pub fn parse(text: &str) -> Result<Self, FleetError> {
-        let fleet: Self = serde_yaml_ng::from_str(text)?;
+        let fleet: Self =
+            serde_yaml_ng::from_str(text).map_err(|error| FleetError::Form(error.to_string()))?;
         fleet.check()?;
         Ok(fleet)
     }
