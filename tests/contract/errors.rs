@@ -1,0 +1,187 @@
+//! The names of errors: what the state machines catch and retry, and what the functions raise.
+
+use std::collections::BTreeSet;
+
+use eks_upgrade_core::contract::RETRYABLE_ERRORS;
+use eks_upgrade_core::door::DoorError;
+use eks_upgrade_core::ids::RunId;
+use eks_upgrade_core::ledger::LedgerError;
+use eks_upgrade_core::version::Minor;
+use eks_upgrade_pipeline::error::PipelineError;
+use eks_upgrade_pipeline::ports::{EksDown, LedgerDown};
+use serde_json::Value;
+
+use crate::machine;
+
+/// Errors of AWS's own that the definitions may name.
+const AWS_ERRORS: [&str; 13] = [
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
+    "States.ALL",
+    "States.TaskFailed",
+    "States.Timeout",
+    "StepFunctions.ExecutionAlreadyExistsException",
+    "StepFunctions.ServiceException",
+    "StepFunctions.ThrottlingException",
+];
+
+fn run() -> RunId {
+    "prod-a-1.35-5f0c2a91".parse().unwrap()
+}
+
+fn minor() -> Minor {
+    "1.35".parse().unwrap()
+}
+
+/// One of each variant. The match has no wildcard: a new variant does not compile until it stands here.
+fn every_pipeline_error() -> Vec<PipelineError> {
+    let text = String::new;
+    let eks_down = EksDown { operation: "eks:DescribeCluster", why: text() };
+    let broken = LedgerError::Unreadable { seq: 1, why: text() };
+    let all = vec![
+        PipelineError::MalformedPayload(text()),
+        PipelineError::LedgerUnavailable(LedgerDown(text())),
+        PipelineError::LedgerBroken(broken),
+        PipelineError::LeaseLost(run()),
+        PipelineError::UnknownWork { run: run(), what: text() },
+        PipelineError::EksUnavailable(eks_down),
+        PipelineError::FateUnknown { call: text(), why: text() },
+        PipelineError::LedgerBusy(run()),
+    ];
+    for error in &all {
+        match error {
+            PipelineError::Door(_)
+            | PipelineError::MalformedPayload(_)
+            | PipelineError::LedgerUnavailable(_)
+            | PipelineError::LedgerBroken(_)
+            | PipelineError::LeaseLost(_)
+            | PipelineError::UnknownWork { .. }
+            | PipelineError::EksUnavailable(_)
+            | PipelineError::FateUnknown { .. }
+            | PipelineError::LedgerBusy(_) => {}
+        }
+    }
+    all.into_iter().chain(every_door_error().into_iter().map(PipelineError::Door)).collect()
+}
+
+fn every_door_error() -> Vec<DoorError> {
+    let cluster = || "prod-a".parse().unwrap();
+    let text = String::new;
+    let all = vec![
+        DoorError::InvalidRequest(text()),
+        DoorError::MalformedCluster(text()),
+        DoorError::WrongAccount { cluster: cluster(), theirs: text(), ours: text() },
+        DoorError::WrongRegion { cluster: cluster(), theirs: text(), ours: text() },
+        DoorError::ClusterNotFound { cluster: cluster(), region: text(), account: text() },
+        DoorError::ClusterNotActive { cluster: cluster(), status: text() },
+        DoorError::TargetNotNewer { cluster: cluster(), current: minor(), target: minor(), why: text() },
+        DoorError::UnknownTarget { target: text(), newest: text() },
+        DoorError::LeaseHeld { cluster: cluster(), run: run(), execution: text() },
+        DoorError::InvalidPolicy(text()),
+    ];
+    for error in &all {
+        match error {
+            DoorError::InvalidRequest(_)
+            | DoorError::MalformedCluster(_)
+            | DoorError::WrongAccount { .. }
+            | DoorError::WrongRegion { .. }
+            | DoorError::ClusterNotFound { .. }
+            | DoorError::ClusterNotActive { .. }
+            | DoorError::TargetNotNewer { .. }
+            | DoorError::UnknownTarget { .. }
+            | DoorError::LeaseHeld { .. }
+            | DoorError::InvalidPolicy(_) => {}
+        }
+    }
+    all
+}
+
+fn ours() -> BTreeSet<&'static str> {
+    every_pipeline_error().iter().map(PipelineError::name).collect()
+}
+
+/// The names in the `ErrorEquals` of every rule under `key`.
+fn named<'a>(state: &'a Value, key: &str) -> Vec<&'a str> {
+    let rules = state[key].as_array().map_or(&[][..], Vec::as_slice);
+    rules
+        .iter()
+        .flat_map(|rule| rule["ErrorEquals"].as_array().unwrap())
+        .map(|name| name.as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_is_retried_is_what_another_try_may_cure() {
+    let ours = ours();
+    let expected: BTreeSet<&str> = RETRYABLE_ERRORS.into();
+    assert!(expected.is_subset(&ours), "{expected:?} names errors that no function raises");
+    for machine in machine::all() {
+        for (name, state, _) in machine.invocations() {
+            let retried: BTreeSet<&str> =
+                named(state, "Retry").into_iter().filter(|error| !AWS_ERRORS.contains(error)).collect();
+            assert_eq!(retried, expected, "{}: {name}", machine.name);
+        }
+    }
+}
+
+#[test]
+fn a_function_that_dies_is_called_again() {
+    for machine in machine::all() {
+        for (name, state, _) in machine.invocations() {
+            let retried = named(state, "Retry");
+            for death in ["Runtime.ExitError", "Sandbox.Timedout", "Lambda.Unknown"] {
+                assert!(retried.contains(&death), "{}: {name} gives up on {death}", machine.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_error_that_is_named_exists() {
+    let ours = ours();
+    for machine in machine::all() {
+        for (name, state) in machine.states() {
+            for error in named(state, "Retry").into_iter().chain(named(state, "Catch")) {
+                let known = ours.contains(error) || AWS_ERRORS.contains(&error);
+                assert!(known, "{}: {name} names {error}, which nobody raises", machine.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_lease_ends_the_hop_before_anything_else_catches_it() {
+    let hop = machine::read("hop");
+    for (name, state, _) in hop.invocations() {
+        if name == "Decide" {
+            // It has no Catch: every error but the retried ones ends the hop, and with it the execution.
+            assert!(state.get("Catch").is_none());
+            continue;
+        }
+        let first = &state["Catch"][0];
+        let caught: Vec<&str> =
+            first["ErrorEquals"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(caught.contains(&"LeaseLost") && caught.contains(&"LedgerBroken"), "{name}");
+        let end = first["Next"].as_str().unwrap();
+        assert_eq!(hop.state(end)["Type"], "Fail", "{name}");
+    }
+    let upgrade = machine::read("upgrade");
+    for state in ["NextHop", "UpgradeHop", "Complete", "Halt"] {
+        assert_eq!(named(upgrade.state(state), "Catch"), ["States.ALL"], "{state}");
+        assert_eq!(upgrade.state(state)["Catch"][0]["Next"], "Interrupted", "{state}");
+    }
+}
+
+#[test]
+fn every_error_of_ours_has_one_name_that_reads_as_one() {
+    for error in every_pipeline_error() {
+        let name = error.name();
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()) && name.starts_with(char::is_uppercase));
+        assert!(!AWS_ERRORS.contains(&name));
+    }
+}

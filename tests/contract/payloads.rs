@@ -1,0 +1,141 @@
+//! What the state machines send is what the functions read, and what they use of an answer is in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::machine::{self, Machine};
+use crate::schema;
+
+/// What a nested execution carries so that the console links it to its parent; the doors drop it.
+const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().cloned().collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// The schema of what a function reads, for a payload that asks for `op`.
+fn request_of(function: &str, payload: &Value) -> Value {
+    match function {
+        "${PlanFunctionArn}" => schema::of("plan-request"),
+        "${ActFunctionArn}" => schema::of("act-request"),
+        "${DecideFunctionArn}" => {
+            let op = payload["op"].as_str().expect("decide is told what is asked");
+            schema::variant(&schema::of("decide-request"), "op", op).clone()
+        }
+        other => panic!("{other} is none of our functions"),
+    }
+}
+
+#[test]
+fn every_payload_has_exactly_the_fields_that_its_function_reads() {
+    for machine in machine::all() {
+        for (name, state, function) in machine.invocations() {
+            let payload = &state["Arguments"]["Payload"];
+            let request = request_of(function, payload);
+            assert_eq!(keys(payload), schema::properties(&request), "{}: {name}", machine.name);
+        }
+    }
+}
+
+#[test]
+fn every_question_to_decide_is_asked_by_some_state() {
+    let machines = machine::all();
+    let asked: BTreeSet<String> = machines
+        .iter()
+        .flat_map(Machine::invocations)
+        .filter_map(|(_, state, _)| state["Arguments"]["Payload"]["op"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(asked, schema::variants(&schema::of("decide-request"), Some("op")));
+}
+
+#[test]
+fn a_hop_is_started_with_exactly_its_input() {
+    let upgrade = machine::read("upgrade");
+    let mut sent = keys(&upgrade.state("UpgradeHop")["Arguments"]["Input"]);
+    assert!(sent.remove(STARTED_BY));
+    let expected = schema::properties(&schema::of("hop-input"));
+    assert_eq!(sent, expected);
+    let hop = machine::read("hop");
+    assert_eq!(keys(&hop.state("Remember")["Assign"]), expected);
+}
+
+#[test]
+fn a_campaign_reads_only_what_its_input_has() {
+    let campaign = machine::read("campaign");
+    let inputs = schema::properties(&schema::of("campaign-input"));
+    let remembered = &campaign.state("Remember")["Assign"];
+    for (variable, expression) in remembered.as_object().unwrap() {
+        assert_eq!(expression, &format!("{{% $states.input.{variable} %}}"));
+        assert!(inputs.contains(variable), "campaign-input has no {variable}");
+    }
+    let required: BTreeSet<String> = schema::of("campaign-input")["required"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect();
+    // What is left alone is for whoever reads the execution; a notification may be null, but is there.
+    let used = keys(remembered);
+    assert!(used.is_subset(&inputs) && required.contains("clusters"));
+    assert_eq!(&inputs - &used, set(&["leftAlone"]));
+}
+
+#[test]
+fn a_run_planned_again_is_described_in_full() {
+    let upgrade = machine::read("upgrade");
+    let rules = upgrade.state("HowDidTheHopEnd")["Choices"].as_array().unwrap();
+    let again = rules.iter().find_map(|rule| rule["Assign"].get("again")).expect("replan assigns again");
+    assert_eq!(keys(again), schema::properties(&schema::definition("plan-request", "PlanAgain")));
+}
+
+#[test]
+fn endings_that_a_state_machine_writes_are_complete() {
+    let ending = schema::definition("decide-request", "Ending");
+    let upgrade = machine::read("upgrade");
+    let rules = upgrade.state("HowDidTheHopEnd")["Choices"].as_array().unwrap();
+    let halted = rules.iter().find_map(|rule| rule["Assign"].get("ending")).expect("halt assigns ending");
+    for written in [halted, &upgrade.state("Complete")["Arguments"]["Payload"]["ending"]] {
+        let outcome = written["outcome"].as_str().unwrap();
+        let variant = schema::variant(&ending, "outcome", outcome);
+        assert_eq!(keys(written), schema::properties(variant), "{outcome}");
+    }
+}
+
+/// The fields after `$name.` in the machine's expressions.
+fn fields_used(machine: &Machine, variable: &str) -> BTreeSet<String> {
+    let prefix = format!("${variable}.");
+    let word = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric()).collect::<String>();
+    machine::texts(&machine.definition)
+        .iter()
+        .flat_map(|text| text.split(&prefix).skip(1).map(word).collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn what_is_used_of_an_answer_is_in_it() {
+    let fields = |payload: &str| -> BTreeSet<String> {
+        let answer = schema::of(payload);
+        match answer["oneOf"].as_array() {
+            Some(alternatives) => alternatives.iter().flat_map(schema::properties).collect(),
+            None => schema::properties(&answer),
+        }
+    };
+    let decision = fields("decision");
+    let hop = machine::read("hop");
+    assert!(fields_used(&hop, "decision").is_subset(&decision));
+
+    let answers = BTreeMap::from([
+        ("plan", fields("plan-answer")),
+        ("next", fields("next-hop")),
+        ("hop", decision),
+        ("close", fields("close-answer")),
+    ]);
+    let known: BTreeSet<String> = answers.into_values().flatten().collect();
+    let used = fields_used(&machine::read("upgrade"), "answer");
+    assert!(used.is_subset(&known), "{:?}", &used - &known);
+}

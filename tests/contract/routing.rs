@@ -1,0 +1,94 @@
+//! Every decision has its way through the graph, under its own name.
+
+use std::collections::BTreeSet;
+
+use crate::machine::{self, conditions, quoted, read};
+use crate::schema::{self, variants};
+
+fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn action_names() -> BTreeSet<String> {
+    variants(&schema::definition("act-request", "ActionName"), None)
+}
+
+#[test]
+fn the_states_of_the_map_are_the_actions() {
+    let hop = read("hop");
+    let map = &hop.state("Act")["ItemProcessor"];
+    let states = machine::states_of(map).filter(|(_, state)| state["Type"] == "Task");
+    assert_eq!(set(states.map(|(name, _)| name)), action_names());
+}
+
+#[test]
+fn every_action_is_routed_to_the_state_of_its_name() {
+    let hop = read("hop");
+    let mut routed = BTreeSet::new();
+    for (condition, next) in conditions(hop.state("WhichAction")) {
+        assert_eq!(quoted(condition), [next], "{condition}");
+        routed.insert(next.to_owned());
+    }
+    assert_eq!(routed, action_names());
+}
+
+#[test]
+fn only_act_changes_anything_and_verify_only_looks() {
+    let hop = read("hop");
+    for (name, _, function) in hop.invocations() {
+        let looks = ["Decide", "Verify"].contains(&name);
+        assert_eq!(function, if looks { "${DecideFunctionArn}" } else { "${ActFunctionArn}" }, "{name}");
+    }
+    for (name, _, function) in read("upgrade").invocations() {
+        assert_ne!(function, "${ActFunctionArn}", "upgrade: {name}");
+    }
+}
+
+#[test]
+fn every_wait_is_a_state_of_its_name() {
+    let hop = read("hop");
+    let waits = machine::states_of(&hop.definition).filter(|(_, state)| state["Type"] == "Wait");
+    let names = variants(&schema::definition("decision", "WaitFor"), None);
+    let expected: BTreeSet<String> = names.iter().map(|name| format!("WaitFor{name}")).collect();
+    assert_eq!(set(waits.map(|(name, _)| name)), expected);
+
+    let mut routed = BTreeSet::new();
+    for (condition, next) in conditions(hop.state("WhatNow")) {
+        if let ["wait", what] = quoted(condition)[..] {
+            assert_eq!(next, format!("WaitFor{what}"), "{condition}");
+            routed.insert(next.to_owned());
+        }
+    }
+    assert_eq!(routed, expected);
+}
+
+#[test]
+fn every_decision_has_its_way() {
+    let tested = |machine: &str, state: &str| -> BTreeSet<String> {
+        let machine = read(if machine == "hop" { "hop" } else { "upgrade" });
+        let rules = conditions(machine.state(state));
+        set(rules.into_iter().flat_map(|(condition, _)| {
+            let words = quoted(condition);
+            // In `next = 'wait' and waitFor = 'X'` only the first word is the decision's.
+            if condition.contains(" in [") { words } else { words.into_iter().take(1).collect() }
+        }))
+    };
+    let decisions = variants(&schema::of("decision"), Some("next"));
+    assert_eq!(tested("hop", "WhatNow"), decisions);
+    let endings: BTreeSet<String> = &decisions - &set(["act", "wait"]);
+    assert_eq!(tested("upgrade", "HowDidTheHopEnd"), endings, "what ends a hop is read by the upgrade");
+    assert_eq!(tested("upgrade", "IsAnotherHop"), variants(&schema::of("next-hop"), Some("next")));
+    assert_eq!(tested("upgrade", "IsPlanned"), variants(&schema::of("plan-answer"), Some("outcome")));
+}
+
+#[test]
+fn what_no_rule_knows_stops_and_is_never_guessed() {
+    for machine in machine::all() {
+        for (name, state) in machine.states() {
+            if state["Type"] == "Choice" && name != "AnyoneToTell" {
+                let default = state["Default"].as_str().expect("a Choice has a default");
+                assert_eq!(machine.state(default)["Type"], "Fail", "{}: {name}", machine.name);
+            }
+        }
+    }
+}
