@@ -30,6 +30,8 @@ pub struct RunHead {
     pub run: RunId,
     /// Its cluster's name.
     pub cluster: String,
+    /// The execution that works on it.
+    pub execution: String,
     /// When its last line was written.
     pub updated_at: String,
 }
@@ -64,6 +66,7 @@ impl AwsLedger {
             Some(RunHead {
                 run: text(item, "run")?.parse().ok()?,
                 cluster: text(item, "cluster")?.to_owned(),
+                execution: text(item, "execution")?.to_owned(),
                 updated_at: text(item, "updated_at")?.to_owned(),
             })
         };

@@ -46,23 +46,8 @@ struct Admitted {
     policy: Policy,
 }
 
-impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
-    /// Answers the upgrade state machine.
-    pub async fn plan(&self, asked: &PlanRequest) -> Answer<PlanAnswer> {
-        let admitted = self.admit(&asked.request).await?;
-        if let Some(again) = &asked.again {
-            return self.plan_again(admitted, again, &asked.execution).await;
-        }
-        if admitted.request.dry_run {
-            let plan = self.propose(&admitted, 1).await?;
-            return Ok(PlanAnswer::DryRun { plan: Box::new(plan) });
-        }
-        match self.run_of_lease(&admitted, &asked.execution).await? {
-            Some(journal) => self.go_on(admitted, journal).await,
-            None => self.begin(admitted, &asked.execution).await,
-        }
-    }
-
+/// What needs neither ledger nor executions.
+impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
     /// Makes the plan for a request and writes nothing: what `eks-upgrade plan` prints.
     pub async fn dry_run(&self, request: &serde_json::Value) -> Answer<(Plan, Calendar)> {
         let admitted = self.admit(request).await?;
@@ -107,6 +92,24 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
             revision,
         };
         Ok(planner::plan(&inventory, &wish, self.time.now()))
+    }
+}
+
+impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
+    /// Answers the upgrade state machine.
+    pub async fn plan(&self, asked: &PlanRequest) -> Answer<PlanAnswer> {
+        let admitted = self.admit(&asked.request).await?;
+        if let Some(again) = &asked.again {
+            return self.plan_again(admitted, again, &asked.execution).await;
+        }
+        if admitted.request.dry_run {
+            let plan = self.propose(&admitted, 1).await?;
+            return Ok(PlanAnswer::DryRun { plan: Box::new(plan) });
+        }
+        match self.run_of_lease(&admitted, &asked.execution).await? {
+            Some(journal) => self.go_on(admitted, journal).await,
+            None => self.begin(admitted, &asked.execution).await,
+        }
     }
 
     /// The run that this request goes on with, its lease taken: this execution's own, or one whose execution
