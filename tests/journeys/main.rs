@@ -1,1 +1,16 @@
-//! stub
+//! Whole upgrades as short stories: a healthy fleet, one thing changed, and what came of it.
+//!
+//! The real use cases run against fakes that behave; the walk is that of the state machines. Every story
+//! ends with the checks of [`story::Told`]: no node out of skew, no step begun twice, and a ledger that reads.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod addons;
+mod crashes;
+mod doors;
+mod eks;
+mod hops;
+mod lease;
+mod nodes;
+mod people;
+mod story;

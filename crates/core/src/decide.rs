@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Found, Resource};
+use crate::cluster::{Cluster, Found, Resource};
 use crate::ids::StepId;
 use crate::ledger::{Ending, Phase, Progress, RunState};
 use crate::observe::World;
@@ -170,6 +170,17 @@ fn of_ending(ending: &Ending) -> Decision {
     match ending.clone() {
         Ending::Completed => Decision::Done,
         Ending::Halted { code, message, next_action } => Decision::Halt { code, message, next_action },
+    }
+}
+
+/// Why the run may not be planned again for `cluster`: it is another one, or somebody took it back, or on.
+#[must_use]
+pub fn turned(state: &RunState, cluster: &Cluster) -> Option<Ending> {
+    let hop = state.plan.as_ref()?.hops.last()?;
+    let world = World { cluster: Some(Found::Is(cluster.clone())), ..World::default() };
+    match world_turned(state, hop, &world)? {
+        Decision::Halt { code, message, next_action } => Some(Ending::Halted { code, message, next_action }),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Addon, Cluster, Found, NodeGroup, Resource, Status, Update, UpdateStatus};
+use crate::finding::CORE_ADDONS;
 use crate::ids::UpdateId;
 use crate::ledger::{Done, Event, Phase, RunState};
 use crate::plan::{Hop, Step, StepKind};
@@ -80,8 +81,8 @@ fn query_of(step: &Step) -> Option<Query> {
     }
 }
 
-/// What must be looked at to verify `hop`: the cluster, and all that its steps touched; at the target also
-/// which node groups there are by now.
+/// What must be looked at to verify `hop`: the cluster, its core add-ons, and all that the hop's steps
+/// touched; at the target also which node groups there are by now.
 #[must_use]
 pub fn queries_to_verify(state: &RunState, hop: &Hop) -> BTreeSet<Query> {
     let at_target = state.opened.target == hop.to;
@@ -90,6 +91,7 @@ pub fn queries_to_verify(state: &RunState, hop: &Hop) -> BTreeSet<Query> {
         .filter(|step| !is_skipped(state, step))
         .filter_map(query_of)
         .chain([Query::Cluster])
+        .chain(CORE_ADDONS.map(|name| Query::Addon(name.to_owned())))
         .chain(at_target.then_some(Query::NodeGroupNames))
         .collect()
 }
@@ -256,6 +258,12 @@ fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Vec<String>> {
         found.push(format!("the control plane is at {}, not {}", cluster.version, hop.to));
     }
     note(&mut found, "the cluster", &cluster.status, &cluster.health_issues);
+    // Nodes and pods lean on these, whether this hop touched them or not.
+    for name in CORE_ADDONS {
+        if let Found::Is(addon) = world.addons.get(name)? {
+            note(&mut found, &format!("add-on {name}"), &addon.status, &addon.health_issues);
+        }
+    }
     for step in hop.steps.iter().filter(|step| !is_skipped(state, step)) {
         match &step.kind {
             StepKind::NodeGroup { name, to, custom_ami, .. } => {
@@ -268,7 +276,9 @@ fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Vec<String>> {
             }
             StepKind::AddOn { name, to, .. } => {
                 if let Found::Is(addon) = world.addons.get(name)? {
-                    note(&mut found, &format!("add-on {name}"), &addon.status, &addon.health_issues);
+                    if !CORE_ADDONS.contains(&name.as_str()) {
+                        note(&mut found, &format!("add-on {name}"), &addon.status, &addon.health_issues);
+                    }
                     if addon.version < *to {
                         found.push(format!("add-on {name} is at {}, not {to}", addon.version));
                     }

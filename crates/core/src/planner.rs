@@ -158,7 +158,11 @@ fn cluster_findings(inventory: &Inventory) -> Vec<Finding> {
                 Level::Warn,
                 &addon.name,
                 format!("EKS reports {status} {}", addon.health_issues.join("; ")).trim_end().to_owned(),
-                "look at the add-on's pods; the upgrade stops before the next hop if it stays unwell",
+                if CORE_ADDONS.contains(&addon.name.as_str()) {
+                    "look at the add-on's pods; the upgrade stops before the next hop if it stays unwell"
+                } else {
+                    "look at the add-on's pods; the upgrade goes on without it unless it has to move it"
+                },
             ));
         }
     }

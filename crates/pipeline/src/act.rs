@@ -109,7 +109,11 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
         }
         let world = self.look_for(cluster, step).await?;
         match guard(&journal.state, step, request.action, &world) {
-            Verdict::Call(call) => self.call(journal, cluster, step, &call, token, since).await,
+            Verdict::Call(call) => {
+                // The intent was written by a holder of the lease that may have lost it since.
+                journal.confirm().await?;
+                self.call(journal, cluster, step, &call, token, since).await
+            }
             Verdict::Busy(resource) => {
                 let refusal = Refusal {
                     status: 409,

@@ -41,6 +41,8 @@ pub struct Intake<E, H, L, C, T> {
 
 /// Clusters that are looked at at once.
 const CLUSTERS_AT_ONCE: usize = 6;
+/// Clusters left alone that a campaign's record lists: an item of the table holds 400 KB.
+const RECORDED_MAX: usize = 1_000;
 /// The subject under which the clusters that people were told about are remembered.
 const TOLD: &str = "told";
 
@@ -92,7 +94,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
                 Screened::LeftAlone(left) => left_alone.push(left),
             }
         }
-        let answer = self.start(&campaign, upgrades, &left_alone).await?;
+        let answer = self.start(&campaign, upgrades, &left_alone, &[]).await?;
         self.settle(&notice.key, &named, &notice.refused_entities, &left_alone, &campaign).await?;
         Ok(answer)
     }
@@ -120,18 +122,21 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
             .collect();
         let listed: Vec<String> = due.iter().map(ToString::to_string).collect();
         let campaign = CampaignId::of("sweep", &[&key, &listed.join(",")]);
-        let ours = self.claim(&key, &campaign, due.into_iter()).await?;
+        let ours = self.claim(&key, &campaign, due.iter().cloned()).await?;
         let mut upgrades = Vec::new();
-        let mut left_alone = Vec::new();
-        for (_, screened) in judged.into_iter().filter(|(arn, _)| ours.contains(arn)) {
+        let (mut left_alone, mut at_rest) = (Vec::new(), Vec::new());
+        for (arn, screened) in judged {
             match screened {
-                Screened::Upgrade(request) => {
+                Screened::Upgrade(request) if ours.contains(&arn) => {
                     upgrades.push(UpgradeRequest { campaign: Some(campaign.clone()), ..request });
                 }
-                Screened::LeftAlone(left) => left_alone.push(left),
+                Screened::LeftAlone(left) if ours.contains(&arn) => left_alone.push(left),
+                Screened::LeftAlone(left) if !due.contains(&arn) => at_rest.push(left),
+                // An earlier sweep of the same day has it.
+                Screened::Upgrade(_) | Screened::LeftAlone(_) => {}
             }
         }
-        let answer = self.start(&campaign, upgrades, &left_alone).await?;
+        let answer = self.start(&campaign, upgrades, &left_alone, &at_rest).await?;
         self.settle(&key, &ours, &[], &left_alone, &campaign).await?;
         Ok(answer)
     }
@@ -183,6 +188,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
         campaign: &CampaignId,
         clusters: Vec<UpgradeRequest>,
         left_alone: &[LeftAlone],
+        at_rest: &[LeftAlone],
     ) -> Answer<IntakeAnswer> {
         let news = self.not_told_yet(left_alone, campaign).await?;
         let notification = report::of_left_alone(&news);
@@ -193,11 +199,14 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
             left_alone: news.clone(),
             notification,
         };
+        let now = self.time.now();
+        let seen: Vec<LeftAlone> = left_alone.iter().chain(at_rest).take(RECORDED_MAX).cloned().collect();
+        if !(input.clusters.is_empty() && seen.is_empty()) {
+            self.ledger.campaign(&input, &seen, now).await?;
+        }
         if input.clusters.is_empty() && input.left_alone.is_empty() {
             return Ok(IntakeAnswer::NothingDue);
         }
-        let now = self.time.now();
-        self.ledger.campaign(&input, left_alone, now).await?;
         if !input.clusters.is_empty() || input.notification.is_some() {
             self.campaigns.start(&input).await?;
         }

@@ -87,6 +87,15 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         self.lease.fence
     }
 
+    /// Makes sure, by a strong read, that the lease is ours: for an effect that no line of ours directly precedes.
+    pub async fn confirm(&self) -> Answer<()> {
+        let held = self.ledger.lease(&self.state.opened.cluster).await?;
+        let ours = |held: Lease| {
+            held.run == self.lease.run && held.fence == self.lease.fence && held.ended.is_none()
+        };
+        if held.is_some_and(ours) { Ok(()) } else { Err(PipelineError::LeaseLost(self.lease.run.clone())) }
+    }
+
     /// Records what `think` makes of the state; thinks again when others wrote meanwhile. Gives the events
     /// that were written.
     pub async fn record(&mut self, think: impl Fn(&RunState) -> Vec<Event> + Send) -> Answer<Vec<Event>> {

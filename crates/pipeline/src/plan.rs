@@ -5,7 +5,7 @@ use eks_upgrade_core::arn::{ClusterName, Home};
 use eks_upgrade_core::calendar::{Calendar, SupportStatus};
 use eks_upgrade_core::cluster::{Cluster, Found, Resource, Status};
 use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanRequest};
-use eks_upgrade_core::decide::WaitFor;
+use eks_upgrade_core::decide::{WaitFor, turned};
 use eks_upgrade_core::door::{DoorError, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Event, RunState};
@@ -17,7 +17,7 @@ use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_core::waits;
 
-use crate::error::Answer;
+use crate::error::{Answer, PipelineError};
 use crate::journal::{Journal, read};
 use crate::observe::{inventory, look, update_in_progress};
 use crate::ports::{Eks, Executions, Ledger, Time};
@@ -98,7 +98,10 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
 impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
     /// Answers the upgrade state machine.
     pub async fn plan(&self, asked: &PlanRequest) -> Answer<PlanAnswer> {
-        let admitted = self.admit(&asked.request).await?;
+        let admitted = match self.admit(&asked.request).await {
+            Err(PipelineError::Door(error)) => return self.turned_away(asked, error).await,
+            admitted => admitted?,
+        };
         if let Some(again) = &asked.again {
             return self.plan_again(admitted, again, &asked.execution).await;
         }
@@ -109,6 +112,26 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         match self.run_of_lease(&admitted, &asked.execution).await? {
             Some(journal) => self.go_on(admitted, journal).await,
             None => self.begin(admitted, &asked.execution).await,
+        }
+    }
+
+    /// What is turned away leaves nothing behind: a run that this execution has open by now, as it waited for
+    /// somebody else or is to plan again, is halted, so that its lease is given back.
+    async fn turned_away(&self, asked: &PlanRequest, error: DoorError) -> Answer<PlanAnswer> {
+        let named = UpgradeRequest::read(&asked.request).and_then(|request| request.cluster_at(&self.home));
+        let Ok(arn) = named else { return Err(error.into()) };
+        let lease = self.ledger.lease(&arn).await?;
+        match lease.filter(|lease| lease.ended.is_none() && lease.execution == asked.execution) {
+            None => Err(error.into()),
+            Some(Lease { run, fence, .. }) => {
+                let ending = Ending::Halted {
+                    code: error.name().into(),
+                    message: error.to_string(),
+                    next_action: "look at the cluster as it is now, and start again if it needs an upgrade"
+                        .into(),
+                };
+                Ok(PlanAnswer::Blocked { run, fence, ending })
+            }
         }
     }
 
@@ -206,6 +229,9 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
     ) -> Answer<PlanAnswer> {
         let state = read(&self.ledger, &again.run).await?;
         let mut journal = Journal::load(&self.ledger, &self.time, &again.run, again.fence, by).await?;
+        if let Some(ending) = turned(&state, &admitted.cluster) {
+            return Ok(PlanAnswer::Blocked { run: again.run.clone(), fence: again.fence, ending });
+        }
         admitted.policy = state.opened.policy.clone();
         admitted.target = state.opened.target;
         admitted.request.launch_templates = state.opened.launch_templates.clone();

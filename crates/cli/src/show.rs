@@ -1,0 +1,105 @@
+//! What the commands share in the terminal: durations, tables, colours of outcomes.
+
+use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use eks_upgrade_core::decide::{NextHop, next_hop};
+use eks_upgrade_core::ledger::{Ending, Phase, RunState};
+use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::waits::seconds_between;
+use jiff::Timestamp;
+
+/// Seconds in the two units that matter: `2d 3h`, `1h 05m`, `12m 40s`, `8s`.
+pub fn duration(seconds: u32) -> String {
+    let (days, hours, minutes, rest) =
+        (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest}s"),
+        (0, 0, _) => format!("{minutes}m {rest:02}s"),
+        (0, ..) => format!("{hours}h {minutes:02}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+/// A time of day with its date, to the second, in UTC.
+pub fn instant(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A table without frame, as wide as the terminal.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    *table.style_mut() = presets::NOTHING;
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Underlined)));
+    table
+}
+
+/// How a run stands, in a few words and coloured on a terminal.
+pub fn outcome(state: &RunState) -> String {
+    match &state.ended {
+        None => console::style("running").cyan().to_string(),
+        Some(Ending::Completed) => console::style("upgraded").green().to_string(),
+        Some(Ending::Halted { code, .. }) => console::style(format!("stopped: {code}")).red().to_string(),
+    }
+}
+
+/// How many steps are done, of how many.
+pub fn steps(state: &RunState) -> String {
+    let Some(plan) = &state.plan else { return "–".into() };
+    let (mut done, mut all) = (0, 0);
+    for step in plan.steps() {
+        all += 1;
+        done += usize::from(state.is_done(&step.id));
+    }
+    format!("{done}/{all}")
+}
+
+/// What a run is doing now, in one line: hop, what is under way and since when.
+pub fn doing(state: &RunState, now: Timestamp) -> String {
+    if let Some(ending) = &state.ended {
+        return match ending {
+            Ending::Completed => format!("at {}", state.opened.target),
+            Ending::Halted { code, message, .. } => format!("{code}: {message}"),
+        };
+    }
+    let hop = match next_hop(state) {
+        Some(NextHop::Hop { text, .. }) => text,
+        Some(NextHop::Complete) => return "every step is done; closing".into(),
+        None => "planning".into(),
+    };
+    let under_way = under_way(state, now);
+    if under_way.is_empty() { hop } else { format!("{hop} · {}", under_way.join(", ")) }
+}
+
+fn under_way(state: &RunState, now: Timestamp) -> Vec<String> {
+    let since = |at| duration(seconds_between(at, now));
+    let foreign = state.foreign.iter().map(|(resource, foreign)| {
+        format!("waits for somebody else's update of {resource} {}", since(foreign.since))
+    });
+    let steps = state.plan.iter().flat_map(Plan::steps).filter_map(|step| {
+        let progress = state.steps.get(&step.id)?;
+        match &progress.phase {
+            Phase::InFlight { since: at, .. } | Phase::Intended { since: at, .. } => {
+                Some(format!("{} {}", step.kind, since(*at)))
+            }
+            Phase::Failed { failure, .. } => Some(format!("{} failed ({})", step.kind, failure.code)),
+            Phase::Done { .. } => None,
+        }
+    });
+    foreign.chain(steps).collect()
+}
+
+/// The name in what may be a cluster's name or its ARN.
+pub fn cluster_name(text: &str) -> &str {
+    text.rsplit_once(":cluster/").map_or(text, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_show_the_two_units_that_matter() {
+        let shown: Vec<_> = [8, 760, 3_900, 183_600].into_iter().map(duration).collect();
+        assert_eq!(shown, ["8s", "12m 40s", "1h 05m", "2d 3h"]);
+    }
+}

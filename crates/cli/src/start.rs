@@ -1,0 +1,127 @@
+//! `eks-upgrade start`: starts the upgrade state machine, and says what came of it at the door.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use eks_upgrade_core::policy::NodeStrategy;
+use serde_json::{Map, Value, json};
+
+use crate::reach::Reach;
+use crate::watch::{self, WatchArgs};
+use crate::{Common, show};
+
+/// Arguments of `start`.
+#[derive(Args, Debug)]
+pub struct StartArgs {
+    /// The cluster: its name, or its ARN
+    cluster: String,
+    /// The Kubernetes minor to end at, such as 1.35 [default: the policy's target rule]
+    #[arg(long)]
+    target: Option<String>,
+    /// How managed nodes are replaced: rolling, force or rolling-then-force [default: the policy's]
+    #[arg(long)]
+    strategy: Option<NodeStrategy>,
+    /// A launch template version to move a node group to, as GROUP=VERSION; may be repeated
+    #[arg(long = "launch-template", value_name = "GROUP=VERSION", value_parser = group_version)]
+    launch_templates: Vec<(String, String)>,
+    /// Why, for the ledger
+    #[arg(long)]
+    reason: Option<String>,
+    /// Let the deployment make the plan, print it, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Stay and watch until it ends
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+}
+
+fn group_version(text: &str) -> Result<(String, String), String> {
+    let (group, version) = text.split_once('=').ok_or("write GROUP=VERSION")?;
+    Ok((group.to_owned(), version.to_owned()))
+}
+
+/// How long the door usually takes to answer, at the most.
+const DOOR_S_MAX: u64 = 60;
+
+/// Runs it.
+pub async fn run(common: &Common, args: &StartArgs) -> anyhow::Result<ExitCode> {
+    let reach = Reach::new(common).await?;
+    let executions = reach.executions();
+    let execution = executions.start_by_name(&reach.upgrade_machine(), &input(args)).await?;
+    let started = Instant::now();
+    let spinner = indicatif::ProgressBar::new_spinner().with_message("waiting for the plan");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let run = loop {
+        if let Some(head) =
+            reach.ledger().runs(20).await?.into_iter().find(|head| head.execution == execution)
+        {
+            break Some(head.run);
+        }
+        if let Some(end) = executions.ending(&execution).await? {
+            spinner.finish_and_clear();
+            return ended(common, &execution, &end);
+        }
+        if started.elapsed() > Duration::from_secs(DOOR_S_MAX) {
+            break None;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    spinner.finish_and_clear();
+    if common.json {
+        println!("{}", json!({"execution": execution, "run": run}));
+    } else if let Some(run) = &run {
+        println!("{} run {run}", console::style("started").green());
+        println!("execution {execution}");
+        println!("watch it: eks-upgrade watch {}", show::cluster_name(&args.cluster));
+    } else {
+        println!("started {execution}; it has not answered yet, watch it with: eks-upgrade watch");
+    }
+    if args.watch {
+        return watch::run(common, &WatchArgs::of(show::cluster_name(&args.cluster))).await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn input(args: &StartArgs) -> Value {
+    let mut input = Map::new();
+    input.insert("cluster".into(), json!(args.cluster));
+    if let Some(target) = &args.target {
+        input.insert("target".into(), json!(target));
+    }
+    if let Some(strategy) = args.strategy {
+        input.insert("strategy".into(), json!(strategy));
+    }
+    if !args.launch_templates.is_empty() {
+        let templates: Map<String, Value> =
+            args.launch_templates.iter().map(|(group, version)| (group.clone(), json!(version))).collect();
+        input.insert("launchTemplates".into(), Value::Object(templates));
+    }
+    if let Some(reason) = &args.reason {
+        input.insert("reason".into(), json!(reason));
+    }
+    if args.dry_run {
+        input.insert("dryRun".into(), json!(true));
+    }
+    Value::Object(input)
+}
+
+/// The execution ended before there was a run: a refusal, or a dry run.
+fn ended(
+    common: &Common,
+    execution: &str,
+    end: &eks_upgrade_aws::sfn::ExecutionEnd,
+) -> anyhow::Result<ExitCode> {
+    if let (Some(output), "SUCCEEDED") = (&end.output, end.status.as_str()) {
+        let output: Value = serde_json::from_str(output)?;
+        println!("{}", serde_json::to_string_pretty(&output)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (name, cause) = (end.error.as_deref().unwrap_or(&end.status), end.cause.as_deref().unwrap_or(""));
+    if common.json {
+        println!("{}", json!({"execution": execution, "error": name, "cause": cause}));
+    } else {
+        eprintln!("{} {cause}", console::style(format!("{name}:")).for_stderr().red().bold());
+    }
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,250 @@
+//! `eks-upgrade watch`: a line a cluster while it goes on, a table when it is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use eks_upgrade_aws::ledger::AwsLedger;
+use eks_upgrade_core::ids::RunId;
+use eks_upgrade_core::ledger::{Ending, RunState};
+use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::waits::seconds_between;
+use eks_upgrade_pipeline::ports::Ledger;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::reach::{RUNS_LOOKED_AT, Reach};
+use crate::{Common, show};
+
+/// Arguments of `watch`.
+#[derive(Args, Debug)]
+pub struct WatchArgs {
+    /// Only these clusters, by name, each until its latest run has ended [default: all, until none runs]
+    clusters: Vec<String>,
+    /// Do not end before this cluster has had a run too; may be repeated
+    #[arg(long, value_name = "CLUSTER")]
+    wait_for: Vec<String>,
+    /// Real seconds between two looks
+    #[arg(long, default_value_t = 1.0)]
+    every: f64,
+}
+
+impl WatchArgs {
+    /// For one cluster.
+    pub fn of(cluster: &str) -> Self {
+        Self { clusters: vec![cluster.to_owned()], wait_for: Vec::new(), every: 1.0 }
+    }
+}
+
+/// Runs it.
+pub async fn run(common: &Common, args: &WatchArgs) -> anyhow::Result<ExitCode> {
+    let reach = Reach::new(common).await?;
+    let ledger = reach.ledger();
+    let mut runs = Runs::default();
+    let awaited: Vec<String> = args.clusters.iter().chain(&args.wait_for).cloned().collect();
+    let mut screen = Screen::new(common.json);
+    let pause = Duration::from_secs_f64(args.every.clamp(0.1, 3_600.0));
+    loop {
+        runs.look(&ledger, &args.clusters).await?;
+        screen.show(&runs, &awaited, reach.clock.now());
+        if runs.are_over(&awaited) {
+            break;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = tokio::signal::ctrl_c() => {
+                screen.close();
+                eprintln!("stopped watching; the upgrades go on");
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+    screen.close();
+    summary(common, &runs, &ledger, &args.clusters).await?;
+    let stopped = runs.by_cluster.values().any(|run| matches!(run.ended, Some(Ending::Halted { .. })));
+    Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The latest run of each cluster.
+#[derive(Default)]
+struct Runs {
+    by_cluster: BTreeMap<String, RunState>,
+    over: BTreeSet<RunId>,
+}
+
+impl Runs {
+    async fn look(&mut self, ledger: &AwsLedger, wanted: &[String]) -> anyhow::Result<()> {
+        let mut seen = BTreeSet::new();
+        for head in ledger.runs(RUNS_LOOKED_AT).await? {
+            let unwanted = !wanted.is_empty() && !wanted.contains(&head.cluster);
+            // Heads come newest first: the first of a cluster is its latest.
+            if unwanted || !seen.insert(head.cluster.clone()) || self.over.contains(&head.run) {
+                continue;
+            }
+            if let Some(state) = RunState::read(&ledger.lines(&head.run).await?)? {
+                if state.ended.is_some() {
+                    self.over.insert(head.run);
+                }
+                self.by_cluster.insert(head.cluster, state);
+            }
+        }
+        Ok(())
+    }
+
+    fn are_over(&self, wanted: &[String]) -> bool {
+        wanted.iter().all(|cluster| self.by_cluster.contains_key(cluster))
+            && self.by_cluster.values().all(|state| state.ended.is_some())
+    }
+}
+
+/// Lines on the terminal: moving ones where there is a terminal, else one for each change.
+enum Screen {
+    Bars { all: MultiProgress, bars: BTreeMap<String, ProgressBar> },
+    Lines { last: BTreeMap<String, String> },
+    Silent,
+}
+
+impl Screen {
+    fn new(json: bool) -> Self {
+        match (json, std::io::stdout().is_terminal()) {
+            (true, _) => Self::Silent,
+            (false, true) => Self::Bars { all: MultiProgress::new(), bars: BTreeMap::new() },
+            (false, false) => Self::Lines { last: BTreeMap::new() },
+        }
+    }
+
+    fn show(&mut self, runs: &Runs, wanted: &[String], now: Timestamp) {
+        let width = runs.by_cluster.keys().chain(wanted).map(String::len).max().unwrap_or(0);
+        let mut lines: BTreeMap<&str, (String, bool)> = runs
+            .by_cluster
+            .iter()
+            .map(|(cluster, state)| (cluster.as_str(), (line(state, now), state.ended.is_some())))
+            .collect();
+        for cluster in wanted {
+            lines.entry(cluster).or_insert_with(|| ("no run yet".to_owned(), false));
+        }
+        match self {
+            Self::Silent => {}
+            Self::Lines { last } => print_changes(runs, last, &lines, width),
+            Self::Bars { all, bars } => {
+                for (cluster, (line, over)) in lines {
+                    let bar = bars.entry(cluster.to_owned()).or_insert_with(|| new_bar(all));
+                    bar.set_message(format!("{cluster:width$}  {line}"));
+                    if over && !bar.is_finished() {
+                        bar.finish();
+                    }
+                }
+            }
+        }
+    }
+
+    fn close(&self) {
+        if let Self::Bars { all, .. } = self {
+            let _ = all.clear();
+        }
+    }
+}
+
+fn new_bar(all: &MultiProgress) -> ProgressBar {
+    let bar = all.add(ProgressBar::new_spinner());
+    if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {wide_msg}") {
+        bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓"));
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// What has happened is what makes a new line, not that time has passed.
+fn print_changes(
+    runs: &Runs,
+    last: &mut BTreeMap<String, String>,
+    lines: &BTreeMap<&str, (String, bool)>,
+    width: usize,
+) {
+    for (cluster, (line, _)) in lines {
+        let mark = runs
+            .by_cluster
+            .get(*cluster)
+            .map_or_else(String::new, |state| format!("{}/{}", state.run, state.seq));
+        if last.get(*cluster) != Some(&mark) {
+            println!("{cluster:width$}  {line}");
+            last.insert((*cluster).to_owned(), mark);
+        }
+    }
+}
+
+fn line(state: &RunState, now: Timestamp) -> String {
+    let until = if state.ended.is_some() { state.updated_at } else { now };
+    let elapsed = show::duration(seconds_between(state.opened_at, until));
+    format!("{elapsed:>8}  {:>5}  {}", show::steps(state), show::doing(state, now))
+}
+
+async fn summary(common: &Common, runs: &Runs, ledger: &AwsLedger, wanted: &[String]) -> anyhow::Result<()> {
+    // Of all the clusters that were left alone, those that nobody upgraded since.
+    let mut left_alone = BTreeMap::new();
+    if wanted.is_empty() {
+        for left in ledger.left_alone(CAMPAIGNS_LOOKED_AT).await? {
+            if !runs.by_cluster.contains_key(&left.cluster) {
+                left_alone.entry(left.cluster.clone()).or_insert(left);
+            }
+        }
+    }
+    if common.json {
+        let rows: Vec<_> = runs.by_cluster.values().map(row).collect();
+        let left: Vec<_> = left_alone.values().collect();
+        println!("{}", serde_json::to_string_pretty(&json!({"runs": rows, "leftAlone": left}))?);
+        return Ok(());
+    }
+    if runs.by_cluster.is_empty() {
+        println!("no runs");
+    } else {
+        let mut table = show::table(&["cluster", "from", "to", "hops", "steps", "duration", "outcome"]);
+        for (cluster, state) in &runs.by_cluster {
+            let hops = state.plan.as_ref().map_or(0, Plan::upgrades);
+            table.add_row([
+                cluster.clone(),
+                state.opened.from.to_string(),
+                state.opened.target.to_string(),
+                hops.to_string(),
+                show::steps(state),
+                show::duration(seconds_between(state.opened_at, state.updated_at)),
+                show::outcome(state),
+            ]);
+        }
+        println!("{table}");
+    }
+    for (cluster, state) in &runs.by_cluster {
+        if let Some(Ending::Halted { code, message, next_action }) = &state.ended {
+            println!("{cluster}: {code}: {message}\n  → {next_action}");
+        }
+    }
+    if !left_alone.is_empty() {
+        let mut table = show::table(&["left alone", "why"]);
+        for left in left_alone.values() {
+            table.add_row([left.cluster.clone(), left.text.clone()]);
+        }
+        println!("{table}");
+    }
+    Ok(())
+}
+
+/// How many of the latest campaigns are looked through for clusters that were left alone.
+const CAMPAIGNS_LOOKED_AT: i32 = 50;
+
+fn row(state: &RunState) -> serde_json::Value {
+    let opened = &state.opened;
+    json!({
+        "cluster": opened.cluster.name, "run": state.run, "from": opened.from, "target": opened.target,
+        "campaign": opened.campaign, "reason": opened.reason,
+        "steps": state.plan.as_ref().map_or(0, |plan| plan.steps().count()),
+        "stepsDone": state.plan.iter().flat_map(Plan::steps).filter(|step| state.is_done(&step.id)).count(),
+        "hops": state.plan.as_ref().map_or(0, Plan::upgrades),
+        "findings": state.plan.as_ref().map(|plan| &plan.findings),
+        "openedAt": state.opened_at, "updatedAt": state.updated_at,
+        "durationSeconds": seconds_between(state.opened_at, state.updated_at),
+        "ending": state.ended,
+    })
+}

@@ -1,0 +1,158 @@
+//! The lease: one run a cluster, one holder a run, and an old holder that cannot act.
+
+use eks_upgrade_core::cluster::Resource;
+use eks_upgrade_core::ids::Fence;
+use eks_upgrade_core::ledger::{Ending, Event};
+use eks_upgrade_tests::{End, Execution, Fleet, Place, Twist, installed};
+use serde_json::json;
+
+use crate::story::{assert_tokens_begin_one_update_each, told, upgrade};
+
+fn fleet() -> Fleet {
+    Fleet::new().with(installed("prod-a", "1.34"))
+}
+
+fn request() -> serde_json::Value {
+    json!({"cluster": "prod-a", "target": "1.35"})
+}
+
+fn stands_at_an_action(execution: &mut Execution<'_>) -> eks_upgrade_core::decide::Action {
+    execution.until(|place| matches!(place, Place::Act(..)));
+    let Place::Act(_, actions) = &execution.place else { panic!("it ended: {:?}", execution.place) };
+    actions[0].clone()
+}
+
+#[test]
+fn the_second_trigger_is_told_which_run_has_the_cluster() {
+    let fleet = fleet();
+    let mut first = fleet.start(request());
+    stands_at_an_action(&mut first);
+    let end = fleet.start(request()).finish();
+    let End::Refused(raised) = end else { panic!("not refused: {end:?}") };
+    assert_eq!(raised.name, "LeaseHeld");
+    assert!(raised.message.contains(first.run().as_str()), "{}", raised.message);
+    told(&fleet, &mut first).completed();
+}
+
+#[test]
+fn an_execution_that_ended_is_taken_over_with_its_run_and_plan() {
+    let fleet = fleet();
+    let mut first = fleet.start(request());
+    stands_at_an_action(&mut first);
+    first.step();
+    first.abort();
+    let mut second = fleet.start(request());
+    let told = told(&fleet, &mut second).completed();
+    assert_eq!(told.run, first.run());
+    assert_eq!(told.count(|event| matches!(event, Event::Planned { .. })), 1, "the same plan goes on");
+    assert_eq!(told.count(|event| matches!(event, Event::Resumed { .. })), 1);
+    assert_eq!(told.hops().len(), 1);
+    assert_eq!(fleet.lease("prod-a").unwrap().fence, Fence(2));
+}
+
+#[test]
+fn a_new_run_after_an_ended_one_has_a_higher_fence() {
+    let fleet = fleet();
+    fleet.eks.twist(Resource::ControlPlane, Twist::Refused(403, "AccessDeniedException", "no".into()));
+    let first = upgrade(&fleet, "1.35").halted("AccessDenied");
+    let second = upgrade(&fleet, "1.35").completed();
+    assert_ne!(first.run, second.run);
+    assert_eq!(fleet.lease("prod-a").unwrap().fence, Fence(2));
+}
+
+#[test]
+fn another_target_supersedes_a_run_whose_execution_ended() {
+    let fleet = fleet();
+    let mut first = fleet.start(json!({"cluster": "prod-a", "target": "1.36"}));
+    stands_at_an_action(&mut first);
+    first.abort();
+    let second = upgrade(&fleet, "1.35").completed();
+    assert_ne!(second.run, first.run());
+    let ended = fleet.run(&first.run()).ended;
+    assert!(matches!(ended, Some(Ending::Halted { code, .. }) if code == "Superseded"));
+}
+
+#[test]
+fn an_old_holder_about_to_act_is_refused() {
+    let fleet = fleet();
+    let mut old = fleet.start(request());
+    let action = stands_at_an_action(&mut old);
+    let orphan = old.act_request(&action);
+    old.abort();
+    let mut new = fleet.start(request());
+    stands_at_an_action(&mut new);
+
+    let refused = fleet.act(&orphan).unwrap_err();
+    assert_eq!(refused.name(), "LeaseLost");
+    assert_eq!(fleet.eks.arrived(), 0);
+    told(&fleet, &mut new).completed();
+}
+
+#[test]
+fn an_old_holder_that_had_meant_a_call_does_not_make_it_any_more() {
+    let fleet = fleet();
+    fleet.eks.twist(Resource::ControlPlane, Twist::NeverArrives);
+    let mut old = fleet.start(request());
+    let action = stands_at_an_action(&mut old);
+    let orphan = old.act_request(&action);
+    assert_eq!(fleet.act(&orphan).unwrap_err().name(), "FateUnknown");
+    old.abort();
+    let mut new = fleet.start(request());
+    new.until(|place| *place == Place::NextHop);
+
+    // The intent stands, and the run is somebody else's: the call is theirs to make.
+    let refused = fleet.act(&orphan).unwrap_err();
+    assert_eq!(refused.name(), "LeaseLost");
+    assert_eq!(fleet.eks.arrived(), 0);
+    let told = told(&fleet, &mut new).completed();
+    assert_eq!(told.hops().len(), 1);
+}
+
+#[test]
+fn nobody_acts_for_a_run_that_is_over() {
+    let fleet = fleet();
+    fleet.eks.twist(Resource::ControlPlane, Twist::NeverArrives);
+    let mut execution = fleet.start(request());
+    let action = stands_at_an_action(&mut execution);
+    let late = execution.act_request(&action);
+    assert_eq!(fleet.act(&late).unwrap_err().name(), "FateUnknown");
+    let ending = Ending::Halted { code: "Stopped".into(), message: "by hand".into(), next_action: "none".into() };
+    execution.place = Place::Close(ending);
+    execution.finish();
+    assert!(fleet.act(&late).is_err());
+    assert_eq!(fleet.eks.arrived(), 0);
+}
+
+#[test]
+fn an_old_holder_may_neither_decide_nor_close() {
+    let fleet = fleet();
+    let mut old = fleet.start(request());
+    stands_at_an_action(&mut old);
+    old.step();
+    let mut ghost = fleet.start(request());
+    // The execution is gone for Step Functions, and one of its functions still runs.
+    fleet.eks.state().ended.push(old.arn.to_string());
+    ghost.until(|place| *place == Place::NextHop);
+    fleet.pass(700);
+    old.place = Place::Decide(0);
+    let end = old.finish();
+    assert!(matches!(&end, End::Interrupted(raised) if raised.name == "LeaseLost"), "{end:?}");
+    old.place = Place::Close(Ending::Completed);
+    let end = old.finish();
+    assert!(matches!(&end, End::Interrupted(_)), "{end:?}");
+    told(&fleet, &mut ghost).completed();
+    assert_tokens_begin_one_update_each(&fleet);
+}
+
+#[test]
+fn two_executions_side_by_side_make_one_upgrade() {
+    let fleet = fleet();
+    let (mut one, mut two) = (fleet.start(request()), fleet.start(request()));
+    for _ in 0..400 {
+        one.step();
+        two.step();
+    }
+    let ends = [one.finish(), two.finish()];
+    assert_eq!(ends.iter().filter(|end| matches!(end, End::Closed(_))).count(), 1, "{ends:?}");
+    assert_eq!(fleet.eks.began().iter().filter(|call| call.contains("ClusterVersion")).count(), 1);
+}

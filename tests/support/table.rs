@@ -1,0 +1,100 @@
+//! The table of the pipeline's own memory fake, with mishaps.
+
+use std::sync::Arc;
+
+use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::contract::CampaignInput;
+use eks_upgrade_core::ids::{CampaignId, RunId};
+use eks_upgrade_core::ledger::Sealed;
+use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_pipeline::memory::Memory;
+use eks_upgrade_pipeline::ports::{Campaigns, Claim, EksDown, Inbox, Ledger, LedgerDown, Write, WriteError};
+use jiff::Timestamp;
+
+use crate::faults::{Faults, finish};
+
+/// The table; also where campaigns are started.
+#[derive(Debug)]
+pub struct Table {
+    /// What is in it.
+    pub memory: Memory,
+    pub(crate) faults: Arc<Faults>,
+}
+
+fn down() -> LedgerDown {
+    LedgerDown("connection reset".into())
+}
+
+/// The memory answers at once.
+fn now<F: Future>(future: F) -> F::Output {
+    finish(future).expect("memory does not wait")
+}
+
+impl Table {
+    pub(crate) fn new(faults: Arc<Faults>) -> Self {
+        Self { memory: Memory::default(), faults }
+    }
+
+    async fn ask<T>(&self, effect: impl FnOnce() -> T) -> Result<T, LedgerDown> {
+        if self.faults.is_table_down() {
+            return Err(down());
+        }
+        self.faults.around(effect).await.map_err(|_| down())
+    }
+}
+
+impl Ledger for &Table {
+    async fn lease(&self, cluster: &ClusterArn) -> Result<Option<Lease>, LedgerDown> {
+        self.ask(|| now((&self.memory).lease(cluster))).await?
+    }
+
+    async fn lines(&self, run: &RunId) -> Result<Vec<Sealed>, LedgerDown> {
+        self.ask(|| now((&self.memory).lines(run))).await?
+    }
+
+    async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {
+        self.ask(|| now((&self.memory).write(write))).await.map_err(WriteError::Down)?
+    }
+}
+
+impl Inbox for &Table {
+    async fn claim(
+        &self,
+        notice: &str,
+        subject: &str,
+        campaign: &CampaignId,
+        at: Timestamp,
+    ) -> Result<Claim, LedgerDown> {
+        // DynamoDB refuses an empty key, and one that is too long (2048 bytes for the first part, 1024 for
+        // the second).
+        if subject.is_empty() || subject.len() > 1_024 || notice.len() > 2_000 {
+            return Err(LedgerDown(format!("ValidationException: no key: {subject:?}")));
+        }
+        self.ask(|| now((&self.memory).claim(notice, subject, campaign, at))).await?
+    }
+
+    async fn settle(&self, notice: &str, subject: &str, outcome: &str, at: Timestamp) -> Result<(), LedgerDown> {
+        self.ask(|| now((&self.memory).settle(notice, subject, outcome, at))).await?
+    }
+
+    async fn refuse(&self, what: &str, code: &str, message: &str, at: Timestamp) -> Result<(), LedgerDown> {
+        self.ask(|| now((&self.memory).refuse(what, code, message, at))).await?
+    }
+
+    async fn campaign(
+        &self,
+        input: &CampaignInput,
+        left_alone: &[LeftAlone],
+        at: Timestamp,
+    ) -> Result<(), LedgerDown> {
+        self.ask(|| now((&self.memory).campaign(input, left_alone, at))).await?
+    }
+}
+
+impl Campaigns for &Table {
+    async fn start(&self, input: &CampaignInput) -> Result<(), EksDown> {
+        let start = || now((&self.memory).start(input));
+        let operation = "states:StartExecution";
+        self.faults.around(start).await.map_err(|_| EksDown { operation, why: "connection reset".into() })?
+    }
+}
