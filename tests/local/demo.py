@@ -30,7 +30,8 @@ LEAD = timedelta(days=180)
 """The default policy's opt-in tag and lead: what makes a cluster one that should be upgraded."""
 SWEEP = "rate(1 minute)"
 """The daily sweep in real time: the shortest rate there is. At 120 times the speed that is every two hours."""
-WATCH_S_MAX = 600
+WATCH_S_MAX = 300
+"""The longest run of the sample fleet takes 70 minutes, which are 35 s here."""
 
 
 def main() -> int:
@@ -46,7 +47,7 @@ def main() -> int:
         for name, expect in expected.items():
             if expect.get("started") == "by-hand":
                 by_hand(stack, name, expect["version"])
-        say("the sweep runs a minute from now (twelve hours of waiting are not needed here); watching\n")
+        say("the daily sweep runs every minute here, and finds what the notice does not name; watching\n")
         wanted = [name for name, expect in expected.items() if "left_alone" not in expect]
         watch(stack, wanted)
         shown = next((name for name, expect in expected.items() if expect.get("started") == "by-hand"), wanted[:1])
@@ -82,7 +83,10 @@ def by_hand(stack: LocalStack, name: str, target: str) -> None:
 
 def watch(stack: LocalStack, wanted: list[str]) -> None:
     options = [option for name in wanted for option in ("--wait-for", name)]
-    command_line(stack, "watch", *options, timeout_s=WATCH_S_MAX)
+    try:
+        command_line(stack, "watch", *options, timeout_s=WATCH_S_MAX)
+    except subprocess.TimeoutExpired:
+        say(f"not over after {WATCH_S_MAX} s; this is how it stands")
 
 
 def expectations(stack: LocalStack) -> dict[str, dict[str, Any]]:

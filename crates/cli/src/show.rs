@@ -1,9 +1,12 @@
 //! What the commands share in the terminal: durations, tables, colours of outcomes.
 
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use eks_upgrade_core::decide::{NextHop, next_hop};
 use eks_upgrade_core::ledger::{Ending, Phase, RunState};
-use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::plan::{Plan, StepKind};
 use eks_upgrade_core::waits::seconds_between;
 use jiff::Timestamp;
 
@@ -24,11 +27,17 @@ pub fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// How wide tables are where there is no terminal, in characters: what a CI log shows in one line.
+const WIDTH_ELSEWHERE: u16 = 140;
+
 /// A table without frame, as wide as the terminal.
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     *table.style_mut() = presets::NOTHING;
     table.set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::stdout().is_terminal() {
+        table.set_width(WIDTH_ELSEWHERE);
+    }
     table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Underlined)));
     table
 }
@@ -70,22 +79,41 @@ pub fn doing(state: &RunState, now: Timestamp) -> String {
     if under_way.is_empty() { hop } else { format!("{hop} · {}", under_way.join(", ")) }
 }
 
+/// What is under way, one phrase a kind of step: `node groups web, jobs 12m 04s`.
 fn under_way(state: &RunState, now: Timestamp) -> Vec<String> {
     let since = |at| duration(seconds_between(at, now));
-    let foreign = state.foreign.iter().map(|(resource, foreign)| {
-        format!("waits for somebody else's update of {resource} {}", since(foreign.since))
-    });
-    let steps = state.plan.iter().flat_map(Plan::steps).filter_map(|step| {
-        let progress = state.steps.get(&step.id)?;
-        match &progress.phase {
-            Phase::InFlight { since: at, .. } | Phase::Intended { since: at, .. } => {
-                Some(format!("{} {}", step.kind, since(*at)))
+    let mut phrases: Vec<String> = state
+        .foreign
+        .iter()
+        .map(|(resource, foreign)| {
+            format!("waits for somebody else's update of {resource} {}", since(foreign.since))
+        })
+        .collect();
+    let mut busy: BTreeMap<&str, (Vec<&str>, Timestamp)> = BTreeMap::new();
+    for step in state.plan.iter().flat_map(Plan::steps) {
+        let (what, name) = match &step.kind {
+            StepKind::ControlPlane { .. } => ("control plane", ""),
+            StepKind::NodeGroup { name, .. } => ("node groups", name.as_str()),
+            StepKind::AddOn { name, .. } => ("add-ons", name.as_str()),
+            StepKind::Verify => ("verifying", ""),
+        };
+        match state.steps.get(&step.id).map(|progress| &progress.phase) {
+            Some(Phase::InFlight { since, .. } | Phase::Intended { since, .. }) => {
+                let (names, oldest) = busy.entry(what).or_insert((Vec::new(), *since));
+                names.push(name);
+                *oldest = (*oldest).min(*since);
             }
-            Phase::Failed { failure, .. } => Some(format!("{} failed ({})", step.kind, failure.code)),
-            Phase::Done { .. } => None,
+            Some(Phase::Failed { failure, .. }) => {
+                phrases.push(format!("{what} {name} to be tried again after {}", failure.code));
+            }
+            Some(Phase::Done { .. }) | None => {}
         }
-    });
-    foreign.chain(steps).collect()
+    }
+    phrases.extend(busy.into_iter().map(|(what, (names, oldest))| {
+        let names = names.join(", ");
+        format!("{what} {names}{}{}", if names.is_empty() { "" } else { " " }, since(oldest))
+    }));
+    phrases
 }
 
 /// The name in what may be a cluster's name or its ARN.

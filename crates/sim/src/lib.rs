@@ -9,6 +9,7 @@
 mod addon_version;
 mod calendar;
 mod catalogue;
+pub mod cbor;
 mod control;
 mod faults;
 pub mod fleet;

@@ -18,6 +18,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tower::Service;
 
+use crate::cbor;
 use crate::control::refuse;
 use crate::fleet::Fleet;
 use crate::http::{Record, Request, Response};
@@ -125,18 +126,24 @@ async fn serve_one(
         headers: headers.collect(),
         body: body.to_vec(),
     };
-    let response = lock(&shared).answer(&request);
+    let in_json = cbor::to_json(&request);
+    let response = lock(&shared).answer(in_json.as_ref().unwrap_or(&request));
     if response.hold_s > 0.0 {
         tokio::time::sleep(Duration::from_secs_f64(response.hold_s)).await;
     }
     let mut answer = HttpResponse::builder().status(response.status);
-    for (name, value) in &response.headers {
+    let (headers, body) = if in_json.is_some() {
+        cbor::from_json(&response)
+    } else {
+        (response.headers, response.body.into_bytes())
+    };
+    for (name, value) in &headers {
         answer = answer.header(name, value);
     }
     if response.dropped {
         answer = answer.extension(Dropped);
     }
-    answer.body(Body::from(response.body)).unwrap_or_else(|_| {
+    answer.body(Body::from(body)).unwrap_or_else(|_| {
         let mut bare = HttpResponse::new(Body::empty());
         *bare.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         bare
