@@ -16,7 +16,7 @@ use eks_upgrade_pipeline::ports::{Affected, CallError, Eks, EksDown, EksWrites, 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::Installed;
-use crate::update::{Kept, Outcome, Twist, goal_of, kind_of, refused, set_status, usual_s, wrongs};
+use crate::update::{Kept, Outcome, Twist, goal_of, in_words, kind_of, refused, set_status, usual_s, wrongs};
 use crate::{Faults, VirtualClock, calendar, catalogue, word};
 
 /// A mutating call that reached EKS.
@@ -130,7 +130,7 @@ impl FakeEks {
     #[must_use]
     pub fn began(&self) -> Vec<String> {
         let state = self.state();
-        state.calls.iter().filter(|called| called.began.is_some()).map(|called| called.call.to_string()).collect()
+        state.calls.iter().filter(|called| called.began.is_some()).map(|called| in_words(&called.call)).collect()
     }
 
     /// How many mutating calls arrived, whatever came of them.

@@ -100,6 +100,21 @@ pub(crate) fn goal_of(call: &Call) -> Option<String> {
     }
 }
 
+/// A call with what is sent of it, as EKS's request log would show it. The stories compare with this, so that
+/// what the ledger says of a call may be worded freely.
+pub(crate) fn in_words(call: &Call) -> String {
+    match call {
+        Call::UpdateClusterVersion { version } => format!("UpdateClusterVersion version={version}"),
+        Call::UpdateNodegroupVersion { name, version, launch_template, force } => {
+            let version = version.map_or(String::new(), |version| format!(" version={version}"));
+            let template = launch_template.as_ref();
+            let template = template.map_or(String::new(), |t| format!(" launchTemplate={}:{}", t.id, t.version));
+            format!("UpdateNodegroupVersion nodegroup={name}{version}{template} force={force}")
+        }
+        Call::UpdateAddon { name, version } => format!("UpdateAddon addon={name} version={version}"),
+    }
+}
+
 impl Kept {
     /// Ends the update, if it is time, and changes the cluster as it says.
     pub(crate) fn settle(&mut self, installed: Option<&mut Installed>, now: Timestamp) {

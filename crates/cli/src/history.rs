@@ -67,7 +67,8 @@ fn line(event: &Event) -> (&'static str, String, String) {
             ("planned", none(), detail)
         }
         Event::Intended { step, attempt, request, .. } => {
-            ("intended", step.to_string(), format!("attempt {attempt}: {request}"))
+            let again = if *attempt > 1 { format!("attempt {attempt}: ") } else { none() };
+            ("intended", step.to_string(), format!("{again}{request}"))
         }
         Event::Started { step, update, adopted, .. } => {
             (if *adopted { "adopted" } else { "started" }, step.to_string(), format!("update {update}"))

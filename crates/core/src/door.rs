@@ -152,8 +152,8 @@ impl UpgradeRequest {
         if let Some(fields) = value.as_object_mut() {
             fields.remove(STARTED_BY);
         }
-        let request: Self = serde_json::from_value(value)
-            .map_err(|error| DoorError::InvalidRequest(error.to_string()))?;
+        let request: Self =
+            serde_json::from_value(value).map_err(|error| DoorError::InvalidRequest(error.to_string()))?;
         if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
             let message = format!("the reason is longer than {REASON_CHARS_MAX} characters");
             return Err(DoorError::InvalidRequest(message));

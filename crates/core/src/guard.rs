@@ -79,20 +79,18 @@ impl Call {
 impl std::fmt::Display for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::UpdateClusterVersion { version } => write!(f, "UpdateClusterVersion version={version}"),
+            Self::UpdateClusterVersion { version } => write!(f, "UpdateClusterVersion {version}"),
             Self::UpdateNodegroupVersion { name, version, launch_template, force } => {
-                write!(f, "UpdateNodegroupVersion nodegroup={name}")?;
+                write!(f, "UpdateNodegroupVersion {name}")?;
                 if let Some(version) = version {
-                    write!(f, " version={version}")?;
+                    write!(f, " {version}")?;
                 }
                 if let Some(template) = launch_template {
-                    write!(f, " launchTemplate={}:{}", template.id, template.version)?;
+                    write!(f, " {}:{}", template.id, template.version)?;
                 }
-                write!(f, " force={force}")
+                f.write_str(if *force { " force" } else { "" })
             }
-            Self::UpdateAddon { name, version } => {
-                write!(f, "UpdateAddon addon={name} version={version} resolveConflicts=PRESERVE")
-            }
+            Self::UpdateAddon { name, version } => write!(f, "UpdateAddon {name} {version} PRESERVE"),
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Notice {
     pub event_arn: String,
     /// The same for every copy of the same communication: page, reminder of the same text, backup Region.
     pub key: String,
+    /// The id of this delivery: the same when it is tried again, another for each copy.
+    pub delivery: String,
     /// The clusters it names.
     pub clusters: BTreeSet<ClusterArn>,
     /// What it names that is no cluster's ARN, shortened.
@@ -92,7 +94,8 @@ pub fn read(event: &Value, sources: &[&str]) -> Result<Notice, NotANotice> {
         return Err(NotANotice::NoCluster);
     }
     let key = digest(&[event_arn, communication, account]).chars().take(32).collect();
-    Ok(Notice { event_arn: event_arn.to_owned(), key, clusters, refused_entities })
+    let delivery = text(event, &["id"]).map_or_else(|| digest(&[&event.to_string()]), short);
+    Ok(Notice { event_arn: event_arn.to_owned(), key, delivery, clusters, refused_entities })
 }
 
 fn entities(event: &Value, detail: &Value) -> Result<(BTreeSet<ClusterArn>, Vec<String>), NotANotice> {
@@ -129,11 +132,11 @@ fn short(text: &str) -> String {
 }
 
 impl Notice {
-    /// The campaign of this delivery: the same for each copy that names the same clusters.
+    /// The campaign of this delivery. A delivery that is tried again goes on with its own; a copy finds its
+    /// clusters claimed by the first one's.
     #[must_use]
     pub fn campaign(&self) -> CampaignId {
-        let clusters: Vec<String> = self.clusters.iter().map(ToString::to_string).collect();
-        CampaignId::of("notice", &[&self.key, &clusters.join(",")])
+        CampaignId::of("notice", &[&self.key, &self.delivery])
     }
 }
 

@@ -56,7 +56,9 @@ impl Simulator {
             file.with_context(|| format!("the log file {} cannot be written", path.display()))
         };
         let log_file = log_file.map(open).transpose()?;
-        Ok(Self { world: World::new(fleet.clone(), clock.now()), fleet, clock, log: Vec::new(), log_file })
+        // A clock may be handed over that has yet to reach the fleet's start: what the fleet says holds from then on.
+        let start = fleet.start.max(clock.now());
+        Ok(Self { world: World::new(fleet.clone(), start), fleet, clock, log: Vec::new(), log_file })
     }
 
     fn answer(&mut self, request: &Request) -> Response {
