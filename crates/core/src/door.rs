@@ -184,7 +184,7 @@ impl UpgradeRequest {
     }
 }
 
-/// Refuses a cluster of another account or Region.
+/// Refuses a cluster of another account, Region or partition.
 pub fn at_home(arn: &ClusterArn, home: &Home) -> Result<(), DoorError> {
     if arn.account != home.account {
         return Err(DoorError::WrongAccount {
@@ -199,6 +199,11 @@ pub fn at_home(arn: &ClusterArn, home: &Home) -> Result<(), DoorError> {
             theirs: arn.region.to_string(),
             ours: home.region.to_string(),
         });
+    }
+    // Only the partition is left to differ.
+    let ours = home.cluster(&arn.name);
+    if *arn != ours {
+        return Err(DoorError::MalformedCluster(format!("{arn} is of another partition than {ours}")));
     }
     Ok(())
 }
@@ -233,6 +238,7 @@ mod tests {
             (json!({"cluster": "arn:aws:eks:us-east-1:1:cluster/a"}), "MalformedCluster"),
             (json!({"cluster": arn("us-east-1", "999999999999")}), "WrongAccount"),
             (json!({"cluster": arn("eu-west-1", "123456789012")}), "WrongRegion"),
+            (json!({"cluster": "arn:aws-cn:eks:us-east-1:123456789012:cluster/a"}), "MalformedCluster"),
             (json!({"cluster": "a", "target": "one"}), "UnknownTarget"),
         ] {
             assert_eq!(name_of(value.clone()), name, "{value}");

@@ -117,7 +117,7 @@ fn entities(event: &Value, detail: &Value) -> Result<(BTreeSet<ClusterArn>, Vec<
             Some(Ok(arn)) => {
                 clusters.insert(arn);
             }
-            _ => refused.push(short(value.as_str().unwrap_or("not text"))),
+            _ => refused.push(readable(value.as_str().unwrap_or("not text"))),
         }
     }
     Ok((clusters, refused))
@@ -125,6 +125,12 @@ fn entities(event: &Value, detail: &Value) -> Result<(BTreeSet<ClusterArn>, Vec<
 
 fn text<'a>(value: &'a Value, names: &[&str]) -> Option<&'a str> {
     names.iter().find_map(|name| value.get(name)).and_then(Value::as_str).map(str::trim)
+}
+
+/// What can stand in a record: a key of the table may not be empty.
+fn readable(text: &str) -> String {
+    let text = short(text);
+    if text.trim().is_empty() { "no readable text".into() } else { text }
 }
 
 fn short(text: &str) -> String {

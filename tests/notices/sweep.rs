@@ -1,0 +1,80 @@
+//! The daily sweep: what a lost notice would have said.
+
+use eks_upgrade_core::contract::IntakeAnswer;
+use eks_upgrade_tests::{End, Fleet};
+use serde_json::json;
+
+use crate::judge::{documented, fleet, objections};
+
+const DAY_S: i64 = 86_400;
+
+fn sweep(fleet: &Fleet) -> IntakeAnswer {
+    fleet.take(&json!({"trigger": "sweep"})).expect("it lives").expect("it answers")
+}
+
+fn started(fleet: &Fleet) -> Vec<String> {
+    let kept = fleet.table.memory.kept();
+    for campaign in &kept.started {
+        assert_eq!(objections(fleet, campaign), Vec::<String>::new());
+    }
+    kept.started.iter().flat_map(|campaign| &campaign.clusters).map(|r| r.cluster.clone()).collect()
+}
+
+#[test]
+fn the_sweep_finds_what_no_notice_named() {
+    let fleet = fleet();
+    let IntakeAnswer::Campaign { upgrades, .. } = sweep(&fleet) else { panic!("no campaign") };
+    let names: Vec<&str> = upgrades.iter().filter_map(|arn| arn.rsplit('/').next()).collect();
+    assert_eq!(names, ["old", "prod-a"]);
+    assert_eq!(started(&fleet).len(), 2);
+}
+
+#[test]
+fn a_second_sweep_of_the_day_starts_nothing() {
+    let fleet = fleet();
+    sweep(&fleet);
+    sweep(&fleet);
+    assert_eq!(started(&fleet).len(), 2);
+}
+
+#[test]
+fn people_are_told_once_and_not_daily() {
+    let fleet = fleet();
+    sweep(&fleet);
+    for _ in 0..5 {
+        fleet.pass(DAY_S);
+        sweep(&fleet);
+    }
+    let kept = fleet.table.memory.kept();
+    let told = kept.started.iter().filter_map(|campaign| campaign.notification.as_ref());
+    assert_eq!(told.filter(|message| message.message.contains("prod-b")).count(), 1);
+}
+
+#[test]
+fn notice_and_sweep_of_one_cluster_make_one_upgrade() {
+    let fleet = fleet();
+    fleet.take(&documented()).unwrap().unwrap();
+    sweep(&fleet);
+    let requests = fleet.table.memory.kept().started.clone();
+    let mut executions: Vec<_> = requests
+        .iter()
+        .flat_map(|campaign| &campaign.clusters)
+        .filter(|request| request.cluster.ends_with("prod-a"))
+        .map(|request| fleet.start(serde_json::to_value(request).unwrap()))
+        .collect();
+    for _ in 0..200 {
+        executions.iter_mut().for_each(eks_upgrade_tests::Execution::step);
+    }
+    let ends: Vec<End> = executions.iter_mut().map(eks_upgrade_tests::Execution::finish).collect();
+    assert_eq!(ends.iter().filter(|end| matches!(end, End::Closed(_))).count(), 1, "{ends:?}");
+    let hops = fleet.eks.began().into_iter().filter(|call| call.starts_with("UpdateClusterVersion"));
+    assert_eq!(hops.count(), 1);
+}
+
+#[test]
+fn a_fleet_with_nothing_due_is_left_in_peace() {
+    let fleet = Fleet::new().with(eks_upgrade_tests::installed("new", "1.36"));
+    sweep(&fleet);
+    assert_eq!(started(&fleet), Vec::<String>::new());
+    assert_eq!(fleet.eks.arrived(), 0);
+}
