@@ -39,7 +39,11 @@ fn a_lost_answer_is_found_again_and_the_call_not_repeated() {
         let fleet = fleet();
         fleet.eks.twist(resource.clone(), Twist::AnswerLost);
         let told = upgrade(&fleet, "1.35").completed();
-        assert_eq!(told.count(|event| matches!(event, Event::Started { adopted: true, .. })), 1, "{resource}");
+        assert_eq!(
+            told.count(|event| matches!(event, Event::Started { adopted: true, .. })),
+            1,
+            "{resource}"
+        );
     }
 }
 

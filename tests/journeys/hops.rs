@@ -1,9 +1,9 @@
 //! How a cluster gets from its minor to the target.
 
-use eks_upgrade_core::policy::{NODES_TAG, NodeHops};
-use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{Fleet, Twist, installed, node_group};
 use eks_upgrade_core::cluster::Resource;
+use eks_upgrade_core::ledger::Event;
+use eks_upgrade_core::policy::{NODES_TAG, NodeHops};
+use eks_upgrade_tests::{Fleet, Twist, installed, node_group};
 
 use crate::story::upgrade;
 
@@ -67,7 +67,8 @@ fn nodes_at_the_edge_roll_before_the_first_hop() {
 #[test]
 fn a_refusal_of_skipped_node_rolls_makes_a_new_plan_with_nodes_on_every_hop() {
     let fleet = Fleet::new().with(installed("prod-a", "1.33"));
-    let wants_equal = "Nodegroups general must be updated to match cluster version 1.34 before updating cluster version";
+    let wants_equal =
+        "Nodegroups general must be updated to match cluster version 1.34 before updating cluster version";
     fleet.eks.twist(Resource::ControlPlane, Twist::Lasts(600));
     let refused = Twist::Refused(400, "InvalidRequestException", wants_equal.into());
     fleet.eks.twist(Resource::ControlPlane, refused);

@@ -116,7 +116,8 @@ fn nobody_acts_for_a_run_that_is_over() {
     let action = stands_at_an_action(&mut execution);
     let late = execution.act_request(&action);
     assert_eq!(fleet.act(&late).unwrap_err().name(), "FateUnknown");
-    let ending = Ending::Halted { code: "Stopped".into(), message: "by hand".into(), next_action: "none".into() };
+    let ending =
+        Ending::Halted { code: "Stopped".into(), message: "by hand".into(), next_action: "none".into() };
     execution.place = Place::Close(ending);
     execution.finish();
     assert!(fleet.act(&late).is_err());

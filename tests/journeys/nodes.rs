@@ -146,7 +146,10 @@ fn an_own_image_moves_by_its_launch_template_and_no_version_is_sent() {
     let fleet = Fleet::new().with(installed("prod-a", "1.34").with(custom()));
     let request = json!({"cluster": "prod-a", "target": "1.35", "launchTemplates": {"own": "8"}});
     let told = upgrade_with(&fleet, request).completed();
-    assert!(told.group_calls().contains(&"UpdateNodegroupVersion nodegroup=own launchTemplate=lt-1:8 force=false"));
+    assert!(
+        told.group_calls()
+            .contains(&"UpdateNodegroupVersion nodegroup=own launchTemplate=lt-1:8 force=false")
+    );
 }
 
 #[test]

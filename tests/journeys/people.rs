@@ -79,7 +79,11 @@ fn a_person_who_upgrades_while_we_wait_has_done_the_step() {
     fleet.later(30, |eks| set_version(eks, "1.35"));
     let told = upgrade(&fleet, "1.35").completed();
     assert_eq!(told.hops(), Vec::<&str>::new());
-    assert!(told.count(|event| matches!(event, Event::Satisfied { step, .. } if step.as_str() == "1.35/control-plane")) == 1);
+    assert!(
+        told.count(
+            |event| matches!(event, Event::Satisfied { step, .. } if step.as_str() == "1.35/control-plane")
+        ) == 1
+    );
 }
 
 #[test]
@@ -151,12 +155,8 @@ fn a_node_group_that_is_deleted_is_skipped_and_recorded() {
             });
         });
         let told = upgrade(&fleet, "1.35").completed();
-        let skipped = |event: &Event| {
-            matches!(event, Event::Skipped { step, .. } if step.as_str() == "1.35/node-group/batch")
-        };
-        let succeeded = |event: &Event| {
-            matches!(event, Event::Succeeded { step, .. } if step.as_str() == "1.35/node-group/batch")
-        };
+        let skipped = |event: &Event| matches!(event, Event::Skipped { step, .. } if step.as_str() == "1.35/node-group/batch");
+        let succeeded = |event: &Event| matches!(event, Event::Succeeded { step, .. } if step.as_str() == "1.35/node-group/batch");
         assert_eq!(told.count(skipped) + told.count(succeeded), 1, "{after_s}");
         assert_eq!(told.count(skipped), usize::from(after_s == 200));
     }

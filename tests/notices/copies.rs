@@ -14,7 +14,8 @@ const ARN: &str = "arn:aws:eks:us-east-1:123456789012:cluster/";
 
 fn naming(clusters: &[&str]) -> Value {
     let mut event = documented();
-    let entities = clusters.iter().map(|name| json!({"entityValue": format!("{ARN}{name}"), "status": "PENDING"}));
+    let entities =
+        clusters.iter().map(|name| json!({"entityValue": format!("{ARN}{name}"), "status": "PENDING"}));
     event["detail"]["affectedEntities"] = entities.collect();
     event
 }
@@ -186,7 +187,9 @@ fn a_cluster_whose_run_halted_waits_for_a_person_however_its_arn_is_written() {
     let denied = eks_upgrade_tests::Twist::Refused(403, "AccessDeniedException", "no".into());
     fleet.eks.twist(eks_upgrade_core::cluster::Resource::ControlPlane, denied);
     fleet.start(request).finish();
-    for (number, arn) in [format!("{ARN}prod-a"), ARN.replace("arn:aws:", "arn:aws-cn:") + "prod-a"].iter().enumerate() {
+    for (number, arn) in
+        [format!("{ARN}prod-a"), ARN.replace("arn:aws:", "arn:aws-cn:") + "prod-a"].iter().enumerate()
+    {
         let mut later = copy(&documented(), number);
         later["detail"]["communicationId"] = json!(format!("later-{number}"));
         later["detail"]["affectedEntities"] = json!([{"entityValue": arn}]);

@@ -5,6 +5,7 @@
 
 mod copies;
 mod judge;
+mod large;
 mod mutate;
 mod mutations;
 mod random;

@@ -127,7 +127,16 @@ fn rename(document: &mut Value, path: &str, random: &mut Random) {
 
 fn other_type(random: &mut Random) -> Value {
     random
-        .pick(&[json!(null), json!(false), json!(-1), json!(1e308), json!(u64::MAX), json!([]), json!({}), json!([[[]]])])
+        .pick(&[
+            json!(null),
+            json!(false),
+            json!(-1),
+            json!(1e308),
+            json!(u64::MAX),
+            json!([]),
+            json!({}),
+            json!([[[]]]),
+        ])
         .clone()
 }
 
@@ -136,7 +145,11 @@ fn name_an_entity(value: &mut Value, random: &mut Random) {
     let arn = *random.pick(&ENTITIES);
     match value {
         Value::Array(items) => {
-            let entity = if random.below(2) == 0 { json!({"entityValue": arn, "status": "PENDING"}) } else { json!(arn) };
+            let entity = if random.below(2) == 0 {
+                json!({"entityValue": arn, "status": "PENDING"})
+            } else {
+                json!(arn)
+            };
             items.push(entity);
         }
         _ => *value = json!(arn),

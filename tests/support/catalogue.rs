@@ -49,7 +49,9 @@ fn cni_minor(minor: u8) -> u8 {
 
 fn offered(addon: &str, minor: u8) -> Vec<String> {
     match addon {
-        "vpc-cni" => (cni_minor(minor) - 3..=cni_minor(minor)).map(|n| format!("v1.{n}.0-eksbuild.1")).collect(),
+        "vpc-cni" => {
+            (cni_minor(minor) - 3..=cni_minor(minor)).map(|n| format!("v1.{n}.0-eksbuild.1")).collect()
+        }
         "coredns" => vec![format!("v1.{}.0-eksbuild.1", minor - 21), default_of(addon, minor)],
         _ => vec![default_of(addon, minor)],
     }

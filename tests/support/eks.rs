@@ -130,7 +130,12 @@ impl FakeEks {
     #[must_use]
     pub fn began(&self) -> Vec<String> {
         let state = self.state();
-        state.calls.iter().filter(|called| called.began.is_some()).map(|called| in_words(&called.call)).collect()
+        state
+            .calls
+            .iter()
+            .filter(|called| called.began.is_some())
+            .map(|called| in_words(&called.call))
+            .collect()
     }
 
     /// How many mutating calls arrived, whatever came of them.
@@ -214,7 +219,10 @@ impl State {
 
     fn busy(&self, cluster: &ClusterName, call: &Call) -> Option<Refusal> {
         let message = if let Some(kept) = self.in_progress(cluster, &Resource::ControlPlane) {
-            format!("Cannot VersionUpdate because cluster {cluster} currently has update {} in progress", kept.update.id)
+            format!(
+                "Cannot VersionUpdate because cluster {cluster} currently has update {} in progress",
+                kept.update.id
+            )
         } else if let Some(kept) = self.in_progress(cluster, &call.resource()) {
             match &kept.call {
                 Call::UpdateNodegroupVersion { .. } => {
@@ -236,7 +244,8 @@ impl State {
         now: Timestamp,
         twist: Option<&Twist>,
     ) -> (Result<UpdateId, Refusal>, bool) {
-        let earlier = self.calls.iter().find(|c| c.token == *token && c.cluster == *cluster && c.began.is_some());
+        let earlier =
+            self.calls.iter().find(|c| c.token == *token && c.cluster == *cluster && c.began.is_some());
         if let Some(id) = earlier.and_then(|called| called.began.clone()).filter(|_| self.tokens_honoured) {
             return (Ok(id), false);
         }
@@ -248,7 +257,8 @@ impl State {
             let message = format!("No cluster found for name: {cluster}.");
             return (Err(Refusal { status: 404, name: "ResourceNotFoundException".into(), message }), false);
         };
-        if let Some(refusal) = self.busy(cluster, call).or_else(|| refused(installed, &self.catalogue, call)) {
+        if let Some(refusal) = self.busy(cluster, call).or_else(|| refused(installed, &self.catalogue, call))
+        {
             return (Err(refusal), false);
         }
         let (lasts_s, outcome) = match twist {
@@ -282,7 +292,8 @@ impl Eks for &FakeEks {
     }
 
     async fn node_group(&self, cluster: &ClusterName, name: &str) -> Result<Found<NodeGroup>, EksDown> {
-        let find = |state: &State, _| found(state.clusters.get(cluster).and_then(|i| i.node_groups.get(name)));
+        let find =
+            |state: &State, _| found(state.clusters.get(cluster).and_then(|i| i.node_groups.get(name)));
         self.read("eks:DescribeNodegroup", find).await
     }
 
@@ -304,9 +315,8 @@ impl Eks for &FakeEks {
     }
 
     async fn fargate_profiles(&self, cluster: &ClusterName) -> Result<Vec<String>, EksDown> {
-        let list = |state: &State, _| {
-            state.clusters.get(cluster).map_or(Vec::new(), |i| i.fargate_profiles.clone())
-        };
+        let list =
+            |state: &State, _| state.clusters.get(cluster).map_or(Vec::new(), |i| i.fargate_profiles.clone());
         self.read("eks:ListFargateProfiles", list).await
     }
 

@@ -154,7 +154,8 @@ impl Fleet {
 
     fn next_happening(&self, until: Timestamp) -> Option<(Timestamp, Happening)> {
         let mut open = self.happenings.lock().unwrap();
-        let (place, _) = open.iter().enumerate().filter(|(_, (at, _))| *at <= until).min_by_key(|(_, (at, _))| *at)?;
+        let (place, _) =
+            open.iter().enumerate().filter(|(_, (at, _))| *at <= until).min_by_key(|(_, (at, _))| *at)?;
         Some(open.remove(place))
     }
 

@@ -73,7 +73,13 @@ impl Inbox for &Table {
         self.ask(|| now((&self.memory).claim(notice, subject, campaign, at))).await?
     }
 
-    async fn settle(&self, notice: &str, subject: &str, outcome: &str, at: Timestamp) -> Result<(), LedgerDown> {
+    async fn settle(
+        &self,
+        notice: &str,
+        subject: &str,
+        outcome: &str,
+        at: Timestamp,
+    ) -> Result<(), LedgerDown> {
         self.ask(|| now((&self.memory).settle(notice, subject, outcome, at))).await?
     }
 

@@ -1,9 +1,7 @@
 //! Updates of the fake EKS: what begins them, how they end, and what EKS refuses.
 
 use eks_upgrade_core::arn::ClusterName;
-use eks_upgrade_core::cluster::{
-    AmiFamily, Catalogue, Resource, Status, Update, UpdateError, UpdateStatus,
-};
+use eks_upgrade_core::cluster::{AmiFamily, Catalogue, Resource, Status, Update, UpdateError, UpdateStatus};
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::version::skew_allows;
@@ -108,7 +106,8 @@ pub(crate) fn in_words(call: &Call) -> String {
         Call::UpdateNodegroupVersion { name, version, launch_template, force } => {
             let version = version.map_or(String::new(), |version| format!(" version={version}"));
             let template = launch_template.as_ref();
-            let template = template.map_or(String::new(), |t| format!(" launchTemplate={}:{}", t.id, t.version));
+            let template =
+                template.map_or(String::new(), |t| format!(" launchTemplate={}:{}", t.id, t.version));
             format!("UpdateNodegroupVersion nodegroup={name}{version}{template} force={force}")
         }
         Call::UpdateAddon { name, version } => format!("UpdateAddon addon={name} version={version}"),
@@ -209,9 +208,9 @@ pub(crate) fn refused(installed: &Installed, catalogue: &Catalogue, call: &Call)
                      NodeGroup kubernetes version {}",
                     group.version
                 )),
-                (Some(version), AmiFamily::AmazonLinux2) if version.number() > 32 => {
-                    invalid("AMI Type AL2_x86_64 is only supported for kubernetes versions 1.32 or earlier".into())
-                }
+                (Some(version), AmiFamily::AmazonLinux2) if version.number() > 32 => invalid(
+                    "AMI Type AL2_x86_64 is only supported for kubernetes versions 1.32 or earlier".into(),
+                ),
                 _ => None,
             }
         }
@@ -235,8 +234,9 @@ pub(crate) fn wrongs(installed: &Installed) -> Vec<String> {
     let groups = installed.node_groups.values().filter(|group| !skew_allows(at, group.version));
     let name = &installed.cluster.arn.name;
     let groups = groups.map(|group| format!("{name} at {at}: group {} at {}", group.name, group.version));
-    let proxy = installed.addons.get("kube-proxy").filter(|proxy| {
-        proxy.version.major_minor().1 > u32::from(at.number())
-    });
+    let proxy = installed
+        .addons
+        .get("kube-proxy")
+        .filter(|proxy| proxy.version.major_minor().1 > u32::from(at.number()));
     groups.chain(proxy.map(|proxy| format!("{name} at {at}: kube-proxy at {}", proxy.version))).collect()
 }

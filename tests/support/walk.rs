@@ -253,7 +253,8 @@ impl<'f> Execution<'f> {
                 Some(Err(error)) => Raised { name: error.name().into(), message: error.to_string() },
                 None => Raised { name: "Runtime.ExitError".into(), message: "it died".into() },
             };
-            let curable = RETRYABLE_ERRORS.contains(&raised.name.as_str()) || raised.name == "Runtime.ExitError";
+            let curable =
+                RETRYABLE_ERRORS.contains(&raised.name.as_str()) || raised.name == "Runtime.ExitError";
             if !curable || tries == RETRIES {
                 return Err(raised);
             }

@@ -30,10 +30,7 @@ pub async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<ExitCode
     if !common.json {
         print(&state, &entries);
     }
-    Ok(match state.ended {
-        Some(Ending::Halted { .. }) => ExitCode::FAILURE,
-        None | Some(Ending::Completed) => ExitCode::SUCCESS,
-    })
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(state: &RunState, entries: &[Entry]) {

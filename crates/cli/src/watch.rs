@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use eks_upgrade_aws::ledger::AwsLedger;
+use eks_upgrade_core::finding::{Finding, Level};
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Ending, RunState};
 use eks_upgrade_core::plan::Plan;
@@ -134,7 +135,7 @@ impl Screen {
                     let bar = bars.entry(cluster.to_owned()).or_insert_with(|| new_bar(all));
                     bar.set_message(format!("{cluster:width$}  {line}"));
                     if over && !bar.is_finished() {
-                        bar.finish();
+                        finish(bar, runs.by_cluster.get(cluster));
                     }
                 }
             }
@@ -148,10 +149,22 @@ impl Screen {
     }
 }
 
+/// Puts a mark where the spinner was.
+fn finish(bar: &ProgressBar, run: Option<&RunState>) {
+    let mark = match run.and_then(|run| run.ended.as_ref()) {
+        Some(Ending::Completed) => console::style("✓").green(),
+        _ => console::style("✗").red(),
+    };
+    if let Ok(style) = ProgressStyle::with_template(&format!("{mark} {{wide_msg}}")) {
+        bar.set_style(style);
+    }
+    bar.finish();
+}
+
 fn new_bar(all: &MultiProgress) -> ProgressBar {
     let bar = all.add(ProgressBar::new_spinner());
     if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {wide_msg}") {
-        bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓"));
+        bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
@@ -218,10 +231,17 @@ async fn summary(common: &Common, runs: &Runs, ledger: &AwsLedger, wanted: &[Str
     }
     for (cluster, state) in &runs.by_cluster {
         if let Some(Ending::Halted { code, message, next_action }) = &state.ended {
-            println!("{cluster}: {code}: {message}\n  → {next_action}");
+            println!("\n{} {code}: {message}\n  → {next_action}", console::style(cluster).bold());
+        }
+        let findings = state.plan.iter().flat_map(|plan| &plan.findings);
+        for finding in findings.filter(|finding| finding.level > Level::Pass) {
+            let (cluster, Finding { subject, message, next_action, .. }) =
+                (console::style(cluster).bold(), finding);
+            println!("\n{cluster} {subject}: {message}\n  → {next_action}");
         }
     }
     if !left_alone.is_empty() {
+        println!();
         let mut table = show::table(&["left alone", "why"]);
         for left in left_alone.values() {
             table.add_row([left.cluster.clone(), left.text.clone()]);

@@ -53,8 +53,7 @@ pub enum NodeHops {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetRule {
-    /// The minor that EKS gives to new clusters; when the cluster is past it, the next one that is
-    /// in standard support.
+    /// The minor that EKS gives to new clusters.
     #[default]
     EksDefault,
     /// The next minor.
@@ -237,10 +236,7 @@ impl TargetRule {
         match self {
             Self::Next => Some(current.next()).filter(|next| calendar.get(*next).is_some()),
             Self::Newest => calendar.newest().filter(above),
-            Self::EksDefault => calendar
-                .default_minor()
-                .filter(above)
-                .or_else(|| calendar.standard().map(|release| release.minor).find(above)),
+            Self::EksDefault => calendar.default_minor().filter(above),
         }
     }
 }

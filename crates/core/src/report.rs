@@ -6,6 +6,10 @@ use crate::ledger::{Ending, RunState};
 use crate::screen::{LeftAlone, LeftAloneCode};
 use crate::waits::seconds_between;
 
+/// How many clusters left alone a message, and an execution's input, list: both hold at most 256 KiB, and
+/// nobody reads further.
+pub const LISTED_MAX: usize = 200;
+
 /// SNS takes subjects of up to 100 ASCII characters without line breaks.
 const SUBJECT_CHARS_MAX: usize = 100;
 
@@ -52,7 +56,11 @@ pub fn of_left_alone(left_alone: &[LeftAlone]) -> Option<Notification> {
     if telling.is_empty() {
         return None;
     }
-    let lines: Vec<String> = telling.iter().map(|left| format!("{}: {}", left.cluster, left.text)).collect();
+    let listed = telling.iter().take(LISTED_MAX);
+    let mut lines: Vec<String> = listed.map(|left| format!("{}: {}", left.cluster, left.text)).collect();
+    if let Some(more) = telling.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
+        lines.push(format!("And {more} more; the campaign's record has them."));
+    }
     Some(Notification {
         subject: subject(&format!(
             "eks-upgrade: {} cluster(s) near the end of support are left alone",

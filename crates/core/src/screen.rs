@@ -115,7 +115,9 @@ pub fn screen(
     if let Err(error) = policy.clone().for_cluster(&cluster.tags) {
         return left(LeftAloneCode::InvalidTags, error.to_string());
     }
-    match policy.target.target(current, calendar) {
+    // A cluster that is due has to go somewhere, even when it is where the rule would take it.
+    let next = || calendar.standard().map(|release| release.minor).find(|minor| *minor > current);
+    match policy.target.target(current, calendar).or_else(next) {
         None => left(
             LeftAloneCode::NoTarget,
             format!("EKS offers nothing newer than {current} in standard support"),

@@ -196,7 +196,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
             campaign: campaign.clone(),
             clusters,
             clusters_at_once: self.policy.clusters_at_once,
-            left_alone: news.clone(),
+            left_alone: news.iter().take(report::LISTED_MAX).cloned().collect(),
             notification,
         };
         let now = self.time.now();

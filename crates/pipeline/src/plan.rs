@@ -157,7 +157,9 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
             return Err(held(&arn.name, &lease).into());
         };
         let same_cluster = journal.state.opened.cluster_created_at == admitted.cluster.created_at;
-        if lease.target == admitted.target && same_cluster {
+        // Without a stated target, going on is what is meant.
+        let same_target = admitted.request.target.is_none() || lease.target == admitted.target;
+        if same_target && same_cluster {
             return Ok(Some(journal));
         }
         let ending = Ending::Halted {
@@ -208,10 +210,11 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
     }
 
     /// A run that is open already: resumed, or waiting for somebody else's update before its first plan.
-    async fn go_on(&self, admitted: Admitted, mut journal: Journal<'_, L, T>) -> Answer<PlanAnswer> {
+    async fn go_on(&self, mut admitted: Admitted, mut journal: Journal<'_, L, T>) -> Answer<PlanAnswer> {
         if journal.state.plan.is_some() {
             return Ok(planned(&journal));
         }
+        admitted.stand_by(&journal.state);
         self.watch_them(&mut journal, &admitted.cluster).await?;
         if admitted.cluster.status == Status::Updating {
             return Ok(self.wait_for_them(&journal.state));
@@ -232,9 +235,7 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         if let Some(ending) = turned(&state, &admitted.cluster) {
             return Ok(PlanAnswer::Blocked { run: again.run.clone(), fence: again.fence, ending });
         }
-        admitted.policy = state.opened.policy.clone();
-        admitted.target = state.opened.target;
-        admitted.request.launch_templates = state.opened.launch_templates.clone();
+        admitted.stand_by(&state);
         if again.nodes_each_hop || state.plan.as_ref().is_some_and(|plan| plan.nodes == NodeHops::EachHop) {
             admitted.policy.nodes = NodeHops::EachHop;
         }
@@ -288,6 +289,15 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
             seconds: waits::UNKNOWN.pause_s(since, now),
             text: "somebody else is updating the cluster".into(),
         }
+    }
+}
+
+impl Admitted {
+    /// What the run was opened with holds for all its plans, whatever rule or tag says by now.
+    fn stand_by(&mut self, state: &RunState) {
+        self.policy = state.opened.policy.clone();
+        self.target = state.opened.target;
+        self.request.launch_templates = state.opened.launch_templates.clone();
     }
 }
 

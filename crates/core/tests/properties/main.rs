@@ -1,0 +1,10 @@
+//! What always holds: of every plan, of every ledger, of every decision, whatever the cluster and whatever
+//! happened.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod deciding;
+mod given;
+mod ledgers;
+mod planning;
+mod waiting;

@@ -1,0 +1,196 @@
+//! Plans: carried out in any order that their dependencies allow, they keep every rule at every point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eks_upgrade_core::cluster::{AmiFamily, Inventory, Status};
+use eks_upgrade_core::finding::Level;
+use eks_upgrade_core::ids::StepId;
+use eks_upgrade_core::plan::{Hop, Plan, Step, StepKind};
+use eks_upgrade_core::planner::ids_are_unique;
+use eks_upgrade_core::version::{Minor, skew_allows};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::given::{Case, case};
+
+fn blocked(plan: &Plan) -> bool {
+    plan.blocks().next().is_some()
+}
+
+/// Carries out one step, checking the rules of that moment.
+fn carry_out(step: &Step, hop: &Hop, world: &mut Inventory) -> Result<(), TestCaseError> {
+    let at = world.cluster.version;
+    match &step.kind {
+        StepKind::ControlPlane { from, to } => {
+            prop_assert_eq!(*from, at);
+            prop_assert_eq!(*to, at.next(), "a minor is skipped");
+            prop_assert_eq!(*to, hop.to);
+            world.cluster.version = *to;
+        }
+        StepKind::AddOn { name, from, to } => {
+            let offered = world.catalogue[name][&at].iter().any(|offer| offer.version == *to);
+            prop_assert!(offered, "{} {} is not offered for {}", name, to, at);
+            let addon = world.addons.iter_mut().find(|addon| addon.name == *name).unwrap();
+            prop_assert_eq!(&addon.version, from);
+            prop_assert!(to > from, "{} goes down", name);
+            if name == "vpc-cni" {
+                let ((major, minor), (to_major, to_minor)) = (from.major_minor(), to.major_minor());
+                prop_assert!(major == to_major && to_minor - minor <= 1, "vpc-cni leaps {} to {}", from, to);
+            }
+            if name == "kube-proxy" {
+                prop_assert!(hop.to == at, "kube-proxy goes ahead of the control plane");
+            }
+            addon.version = to.clone();
+        }
+        StepKind::NodeGroup { name, from, to, custom_ami, launch_template, .. } => {
+            let group = world.node_groups.iter_mut().find(|group| group.name == *name).unwrap();
+            prop_assert_eq!(group.version, *from);
+            prop_assert!(to > from, "a roll that goes nowhere");
+            prop_assert_eq!(*to, at, "EKS takes a group only to its cluster's version");
+            prop_assert_eq!(*custom_ami, group.ami == AmiFamily::Custom);
+            prop_assert!(group.ami != AmiFamily::AmazonLinux2 || to.number() <= 32);
+            group.version = *to;
+            group.launch_template.clone_from(launch_template);
+        }
+        StepKind::Verify => {
+            prop_assert_eq!(at, hop.to);
+        }
+    }
+    Ok(())
+}
+
+fn in_skew(world: &Inventory) -> Result<(), TestCaseError> {
+    for group in &world.node_groups {
+        let (at, version) = (world.cluster.version, group.version);
+        prop_assert!(skew_allows(at, version), "group {} at {} beside {}", group.name, version, at);
+    }
+    Ok(())
+}
+
+/// Carries out the plan, each time with any one of the steps that are ready.
+fn carry_out_all(case: &Case, plan: &Plan, picks: &[Index]) -> Result<Inventory, TestCaseError> {
+    let mut world = case.inventory.clone();
+    let mut picks = picks.iter().cycle();
+    for hop in &plan.hops {
+        let mut done: BTreeSet<&StepId> = BTreeSet::new();
+        while done.len() < hop.steps.len() {
+            let ready: Vec<&Step> = hop
+                .steps
+                .iter()
+                .filter(|step| !done.contains(&step.id) && step.after.iter().all(|id| done.contains(id)))
+                .collect();
+            prop_assert!(!ready.is_empty(), "the steps of {} wait for each other", hop.to);
+            let step = ready[picks.next().unwrap().index(ready.len())];
+            carry_out(step, hop, &mut world)?;
+            // A group may start out of skew; no control plane moves until that is put right.
+            if matches!(step.kind, StepKind::ControlPlane { .. }) {
+                in_skew(&world)?;
+            }
+            done.insert(&step.id);
+        }
+    }
+    Ok(world)
+}
+
+fn picks() -> impl Strategy<Value = Vec<Index>> {
+    proptest::collection::vec(any::<Index>(), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn every_plan_is_well_formed(case in case()) {
+        let plan = case.plan(1);
+        prop_assert!(ids_are_unique(&plan));
+        let mut hops: Vec<Minor> = plan.hops.iter().map(|hop| hop.to).collect();
+        prop_assert!(hops.is_sorted());
+        hops.dedup();
+        prop_assert_eq!(hops.len(), plan.hops.len(), "two hops to one minor");
+        for hop in &plan.hops {
+            let mut before: BTreeSet<&StepId> = BTreeSet::new();
+            for step in &hop.steps {
+                prop_assert!(step.after.iter().all(|id| before.contains(id)), "{} depends ahead", step.id);
+                prop_assert!(!step.reason.is_empty());
+                before.insert(&step.id);
+            }
+            let (last, others) = hop.steps.split_last().unwrap();
+            prop_assert_eq!(&last.kind, &StepKind::Verify);
+            prop_assert_eq!(last.after.len(), others.len(), "verification waits for everything");
+        }
+    }
+
+    #[test]
+    fn the_control_plane_goes_up_one_minor_at_a_time_to_the_target(case in case()) {
+        let plan = case.plan(1);
+        let reached: Vec<Minor> = plan.steps().filter_map(|step| match step.kind {
+            StepKind::ControlPlane { to, .. } => Some(to),
+            _ => None,
+        }).collect();
+        let expected: Vec<Minor> = case.inventory.cluster.version.hops_to(case.target).collect();
+        prop_assert_eq!(reached, expected);
+    }
+
+    #[test]
+    fn carried_out_in_any_order_it_keeps_every_rule_and_ends_where_it_should(case in case(), picks in picks()) {
+        let plan = case.plan(1);
+        prop_assume!(!blocked(&plan));
+        let world = carry_out_all(&case, &plan, &picks)?;
+        prop_assert_eq!(world.cluster.version, case.target);
+    }
+
+    #[test]
+    fn planning_again_after_a_plan_was_carried_out_gives_nothing_to_do(case in case(), picks in picks()) {
+        let plan = case.plan(1);
+        prop_assume!(!blocked(&plan));
+        let mut inventory = carry_out_all(&case, &plan, &picks)?;
+        // Carried out means also that everything came to rest.
+        inventory.addons.iter_mut().for_each(|addon| addon.status = Status::Active);
+        inventory.node_groups.iter_mut().for_each(|group| group.status = Status::Active);
+        let again = Case { inventory, ..case }.plan(2);
+        prop_assert_eq!(again.hops, vec![]);
+    }
+
+    #[test]
+    fn nothing_is_left_behind_silently(case in case()) {
+        let plan = case.plan(1);
+        let mut versions: BTreeMap<&str, Minor> =
+            case.inventory.node_groups.iter().map(|group| (group.name.as_str(), group.version)).collect();
+        for step in plan.steps() {
+            if let StepKind::NodeGroup { name, to, .. } = &step.kind {
+                versions.insert(name, *to);
+            }
+        }
+        for (name, version) in versions {
+            let told = plan.findings.iter().any(|f| f.subject == name && f.level != Level::Pass);
+            prop_assert!(version >= case.target || told, "group {} stays at {} without a word", name, version);
+        }
+        for addon in &case.inventory.addons {
+            let moved = plan.steps().filter_map(|step| match &step.kind {
+                StepKind::AddOn { name, to, .. } if *name == addon.name => Some(to.clone()),
+                _ => None,
+            }).last();
+            let version = moved.unwrap_or_else(|| addon.version.clone());
+            let serves = case.inventory.catalogue[&addon.name][&case.target].iter().any(|o| o.version == version);
+            let told = plan.findings.iter().any(|f| f.subject == addon.name && f.level != Level::Pass);
+            prop_assert!(serves || told, "{} stays at {} without a word", addon.name, version);
+        }
+    }
+
+    #[test]
+    fn what_blocks_says_what_to_do(case in case()) {
+        for finding in case.plan(1).findings {
+            let wants = finding.level != Level::Pass && finding.code.to_string() != "node-group-busy";
+            prop_assert!(!wants || !finding.next_action.is_empty(), "{}", finding.message);
+            prop_assert!(!finding.message.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_plan_is_the_same_each_time_and_survives_its_json(case in case()) {
+        let plan = case.plan(1);
+        prop_assert_eq!(&plan, &case.plan(1));
+        let text = serde_json::to_string(&plan).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    }
+}
