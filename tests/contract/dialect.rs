@@ -1,4 +1,4 @@
-//! The dialect that the definitions keep to, so that every engine that runs them agrees: JSONata only, no
+//! The dialect that the definitions keep to, so that every engine that runs them agrees: `JSONata` only, no
 //! Parallel, no wait for a point in time, no output of a Succeed state.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,8 +112,8 @@ fn every_retry_is_bounded() {
     }
 }
 
-/// Functions of JSONata that the definitions use.
-const JSONATA: [&str; 3] = ["contains", "merge", "parse"];
+/// Functions of `JSONata` that the definitions use.
+const JSONATA: [&str; 4] = ["contains", "exists", "merge", "parse"];
 
 #[test]
 fn every_variable_that_is_read_is_assigned_somewhere() {
@@ -128,7 +128,8 @@ fn every_variable_that_is_read_is_assigned_somewhere() {
         for text in texts(&machine.definition).into_iter().filter(|text| text.starts_with("{%")) {
             for rest in text.split('$').skip(1).filter(|rest| !rest.starts_with('{')) {
                 let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-                let known = assigned.contains(name.as_str()) || JSONATA.contains(&name.as_str());
+                let local = text.contains(&format!("${name} := "));
+                let known = local || assigned.contains(name.as_str()) || JSONATA.contains(&name.as_str());
                 assert!(known, "{}: ${name} in {text}", machine.name);
             }
         }

@@ -83,7 +83,7 @@ pub fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// The words in single quotes of a JSONata condition: the values that it compares with.
+/// The words in single quotes of a `JSONata` condition: the values that it compares with.
 pub fn quoted(condition: &str) -> Vec<&str> {
     condition.split('\'').skip(1).step_by(2).collect()
 }

@@ -61,7 +61,15 @@ fn a_hop_is_started_with_exactly_its_input() {
     let expected = schema::properties(&schema::of("hop-input"));
     assert_eq!(sent, expected);
     let hop = machine::read("hop");
-    assert_eq!(keys(&hop.state("Remember")["Assign"]), expected);
+    let remembered = hop.state("Remember")["Assign"].as_object().unwrap();
+    let read: BTreeSet<String> = remembered
+        .iter()
+        .filter(|(variable, value)| **value == format!("{{% $states.input.{variable} %}}"))
+        .map(|(variable, _)| variable.clone())
+        .collect();
+    assert_eq!(read, expected);
+    let of_its_own: Vec<&String> = remembered.keys().filter(|variable| !read.contains(*variable)).collect();
+    assert_eq!(of_its_own, ["rounds"]);
 }
 
 #[test]
@@ -109,7 +117,7 @@ fn endings_that_a_state_machine_writes_are_complete() {
 /// The fields after `$name.` in the machine's expressions.
 fn fields_used(machine: &Machine, variable: &str) -> BTreeSet<String> {
     let prefix = format!("${variable}.");
-    let word = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric()).collect::<String>();
+    let word = |text: &str| text.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     machine::texts(&machine.definition)
         .iter()
         .flat_map(|text| text.split(&prefix).skip(1).map(word).collect::<Vec<_>>())

@@ -1,10 +1,12 @@
 //! Updates of the fake EKS: what begins them, how they end, and what EKS refuses.
 
 use eks_upgrade_core::arn::ClusterName;
-use eks_upgrade_core::cluster::{AmiFamily, Catalogue, Resource, Status, Update, UpdateError, UpdateStatus};
+use eks_upgrade_core::cluster::{
+    AmiFamily, Catalogue, NodeGroup, Resource, Status, Update, UpdateError, UpdateStatus,
+};
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::remedy::Refusal;
-use eks_upgrade_core::version::skew_allows;
+use eks_upgrade_core::version::{Minor, skew_allows};
 use jiff::Timestamp;
 
 use crate::cluster::Installed;
@@ -176,15 +178,15 @@ fn apply(installed: &mut Installed, call: &Call) {
     }
 }
 
-fn refusal(status: u16, name: &str, message: String) -> Option<Refusal> {
-    Some(Refusal { status, name: name.to_owned(), message })
+fn refusal(status: u16, name: &str, message: impl Into<String>) -> Refusal {
+    Refusal { status, name: name.to_owned(), message: message.into() }
 }
 
-fn invalid(message: String) -> Option<Refusal> {
+fn invalid(message: impl Into<String>) -> Refusal {
     refusal(400, "InvalidParameterException", message)
 }
 
-fn not_found(what: &str) -> Option<Refusal> {
+fn not_found(what: &str) -> Refusal {
     refusal(404, "ResourceNotFoundException", format!("No {what} found"))
 }
 
@@ -194,37 +196,39 @@ pub(crate) fn refused(installed: &Installed, catalogue: &Catalogue, call: &Call)
     match call {
         Call::UpdateClusterVersion { version } => (now_at.next() != *version).then(|| {
             invalid(format!("Unsupported Kubernetes minor version update from {now_at} to {version}"))
-        })?,
-        Call::UpdateNodegroupVersion { name, version, .. } => {
-            let Some(group) = installed.node_groups.get(name) else { return not_found("node group") };
-            match (version, &group.ami) {
-                (Some(_), AmiFamily::Custom) => {
-                    invalid("You cannot specify an image or version for a custom AMI".into())
-                }
-                (None, AmiFamily::Custom) => None,
-                (None, _) => invalid("version is missing".into()),
-                (Some(version), _) if *version != now_at && *version != group.version => invalid(format!(
-                    "Nodegroup Kubernetes version should be equal to Cluster kubernetes version {now_at} or \
-                     NodeGroup kubernetes version {}",
-                    group.version
-                )),
-                (Some(version), AmiFamily::AmazonLinux2) if version.number() > 32 => invalid(
-                    "AMI Type AL2_x86_64 is only supported for kubernetes versions 1.32 or earlier".into(),
-                ),
-                _ => None,
-            }
-        }
+        }),
+        Call::UpdateNodegroupVersion { name, version, .. } => match installed.node_groups.get(name) {
+            None => Some(not_found("node group")),
+            Some(group) => refused_group(now_at, group, *version),
+        },
         Call::UpdateAddon { name, version } => {
-            let Some(addon) = installed.addons.get(name) else { return not_found("addon") };
+            let Some(addon) = installed.addons.get(name) else { return Some(not_found("addon")) };
             let offers = catalogue.get(name).and_then(|by_minor| by_minor.get(&now_at));
             if !offers.is_some_and(|offers| offers.iter().any(|offer| offer.version == *version)) {
-                return invalid("Addon version specified is not supported".into());
+                return Some(invalid("Addon version specified is not supported"));
             }
             let far = version.major_minor().1.abs_diff(addon.version.major_minor().1) > 1;
-            (name == "vpc-cni" && far).then(|| {
-                invalid("Updating VPC-CNI can only go up or down 1 minor version at a time".into())
-            })?
+            (name == "vpc-cni" && far)
+                .then(|| invalid("Updating VPC-CNI can only go up or down 1 minor version at a time"))
         }
+    }
+}
+
+fn refused_group(cluster: Minor, group: &NodeGroup, version: Option<Minor>) -> Option<Refusal> {
+    let custom = group.ami == AmiFamily::Custom;
+    match version {
+        None if custom => None,
+        None => Some(invalid("version is missing")),
+        Some(_) if custom => Some(invalid("You cannot specify an image or version for a custom AMI")),
+        Some(version) if version != cluster && version != group.version => Some(invalid(format!(
+            "Nodegroup Kubernetes version should be equal to Cluster kubernetes version {cluster} or NodeGroup \
+             kubernetes version {}",
+            group.version
+        ))),
+        Some(version) if group.ami == AmiFamily::AmazonLinux2 && version.number() > 32 => {
+            Some(invalid("AMI Type AL2_x86_64 is only supported for kubernetes versions 1.32 or earlier"))
+        }
+        Some(_) => None,
     }
 }
 

@@ -217,8 +217,8 @@ mod tests {
         Home::of_arn("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap()
     }
 
-    fn name_of(value: serde_json::Value) -> &'static str {
-        let refused = UpgradeRequest::read(&value)
+    fn name_of(value: &serde_json::Value) -> &'static str {
+        let refused = UpgradeRequest::read(value)
             .and_then(|request| request.stated_target().and(request.cluster_at(&home())));
         refused.map_or_else(|error| error.name(), |_| "accepted")
     }
@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn each_bad_request_has_its_name() {
         let arn = |region: &str, account: &str| format!("arn:aws:eks:{region}:{account}:cluster/a");
-        assert_eq!(name_of(json!({"cluster": "a", "target": "1.35"})), "accepted");
-        assert_eq!(name_of(json!({"cluster": arn("us-east-1", "123456789012")})), "accepted");
+        assert_eq!(name_of(&json!({"cluster": "a", "target": "1.35"})), "accepted");
+        assert_eq!(name_of(&json!({"cluster": arn("us-east-1", "123456789012")})), "accepted");
         for (value, name) in [
             (json!(null), "InvalidRequest"),
             (json!({}), "InvalidRequest"),
@@ -241,7 +241,7 @@ mod tests {
             (json!({"cluster": "arn:aws-cn:eks:us-east-1:123456789012:cluster/a"}), "MalformedCluster"),
             (json!({"cluster": "a", "target": "one"}), "UnknownTarget"),
         ] {
-            assert_eq!(name_of(value.clone()), name, "{value}");
+            assert_eq!(name_of(&value), name, "{value}");
         }
     }
 }

@@ -463,7 +463,8 @@ impl<'a> AddonOnTheWay<'a> {
             match cni_chain(&self.version, goal, offers) {
                 Ok(chain) => chain,
                 Err(missing) => {
-                    if !std::mem::replace(&mut self.reported, true) {
+                    // What cannot be climbed before the control plane may well be climbed after it.
+                    if !before && !std::mem::replace(&mut self.reported, true) {
                         findings.push(Finding::new(
                             Code::CniGap,
                             Level::Block,

@@ -24,7 +24,9 @@ fn status() -> impl Strategy<Value = Status> {
     ]
 }
 
-fn there<T: std::fmt::Debug + Clone>(what: impl Strategy<Value = T>) -> impl Strategy<Value = Option<Found<T>>> {
+fn there<T: std::fmt::Debug + Clone>(
+    what: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<Found<T>>> {
     proptest::option::weighted(0.8, prop_oneof![8 => what.prop_map(Found::Is), 1 => Just(Found::Gone)])
 }
 
@@ -51,10 +53,11 @@ fn world() -> impl Strategy<Value = World> {
     let case = usual();
     let (cluster, group) = (case.inventory.cluster.clone(), case.inventory.node_groups[0].clone());
     let addon = case.inventory.addons[0].clone();
-    let cluster = (32..=36_u8, status(), proptest::bool::weighted(0.1)).prop_map(move |(at, status, anew)| {
-        let created_at = if anew { now() } else { cluster.created_at };
-        eks_upgrade_core::cluster::Cluster { version: minor(at), status, created_at, ..cluster.clone() }
-    });
+    let cluster =
+        (32..=36_u8, status(), proptest::bool::weighted(0.1)).prop_map(move |(at, status, anew)| {
+            let created_at = if anew { now() } else { cluster.created_at };
+            eks_upgrade_core::cluster::Cluster { version: minor(at), status, created_at, ..cluster.clone() }
+        });
     let group = move |name: &'static str| {
         let group = group.clone();
         there((31..=35_u8, status()).prop_map(move |(at, status)| eks_upgrade_core::cluster::NodeGroup {
@@ -93,7 +96,7 @@ fn named<T>(found: [(&str, Option<Found<T>>); 2]) -> BTreeMap<String, Found<T>> 
     found.into_iter().filter_map(|(name, found)| Some((name.to_owned(), found?))).collect()
 }
 
-/// The hop that the run is at; the last one when all are done.
+/// The hop that is asked about: the one that the run is at; the last one when all are done.
 fn hop_of(state: &RunState) -> Hop {
     let plan = state.plan.as_ref().unwrap();
     match next_hop(state).unwrap() {
@@ -117,7 +120,9 @@ fn check_actions(state: &RunState, hop: &Hop, decision: &Decision) -> Result<(),
         let progress = state.steps.get(&step.id);
         prop_assert_eq!(action.action, action_for(step, progress));
         match progress.map(|progress| &progress.phase) {
-            Some(Phase::Done { .. } | Phase::InFlight { .. }) => prop_assert!(false, "{} is under way", step.id),
+            Some(Phase::Done { .. } | Phase::InFlight { .. }) => {
+                return Err(TestCaseError::fail(format!("{} is under way", step.id)));
+            }
             Some(Phase::Intended { .. }) => {}
             None | Some(Phase::Failed { .. }) => {
                 let held = step.kind.resource().is_some_and(|resource| state.foreign.contains_key(&resource));
@@ -125,7 +130,8 @@ fn check_actions(state: &RunState, hop: &Hop, decision: &Decision) -> Result<(),
             }
         }
     }
-    let (policy, is_group) = (&state.opened.policy, |kind: &StepKind| matches!(kind, StepKind::NodeGroup { .. }));
+    let (policy, is_group) =
+        (&state.opened.policy, |kind: &StepKind| matches!(kind, StepKind::NodeGroup { .. }));
     let new_groups = actions.iter().filter(|action| {
         let step = hop.steps.iter().find(|step| step.id == action.step).unwrap();
         let begun = matches!(state.steps.get(&step.id).map(|p| &p.phase), Some(Phase::Intended { .. }));
@@ -134,6 +140,23 @@ fn check_actions(state: &RunState, hop: &Hop, decision: &Decision) -> Result<(),
     let groups = new_groups.count() + busy(state, is_group);
     prop_assert!(groups <= usize::from(policy.node_groups_at_once), "{} groups at once", groups);
     Ok(())
+}
+
+/// The random states and worlds reach every kind of decision: else the properties would say little.
+#[test]
+fn every_kind_of_decision_is_met() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let cases = (events(), world(), 0..20_000_i64);
+    let mut met = std::collections::BTreeSet::new();
+    for _ in 0..400 {
+        let (events, world, later_s) =
+            proptest::strategy::ValueTree::current(&cases.new_tree(&mut runner).unwrap());
+        let state = state_after(&events);
+        let now = state.updated_at + jiff::SignedDuration::from_secs(later_s);
+        let decision = serde_json::to_value(decide(&state, &hop_of(&state), &world, now)).unwrap();
+        met.insert(decision["next"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), ["act", "done", "halt", "replan", "wait"]);
 }
 
 proptest! {

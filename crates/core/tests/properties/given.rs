@@ -63,7 +63,8 @@ fn offers() -> impl Strategy<Value = BTreeMap<Minor, Vec<Offer>>> {
                 versions.remove(gap);
             }
             let default = default % versions.len();
-            let offer = |(place, v): (usize, u32)| Offer { version: version(v), is_default: place == default };
+            let offer =
+                |(place, v): (usize, u32)| Offer { version: version(v), is_default: place == default };
             offers.insert(minor(n), versions.into_iter().enumerate().map(offer).collect());
         }
         offers
@@ -72,7 +73,8 @@ fn offers() -> impl Strategy<Value = BTreeMap<Minor, Vec<Offer>>> {
 
 fn catalogue() -> impl Strategy<Value = Catalogue> {
     let names = ["vpc-cni", "coredns", "kube-proxy", "vendor"].map(str::to_owned);
-    proptest::collection::vec(offers(), names.len()).prop_map(move |all| names.clone().into_iter().zip(all).collect())
+    proptest::collection::vec(offers(), names.len())
+        .prop_map(move |all| names.clone().into_iter().zip(all).collect())
 }
 
 fn status() -> impl Strategy<Value = Status> {
@@ -118,7 +120,8 @@ fn addons(cluster: u8, catalogue: &Catalogue) -> impl Strategy<Value = Vec<Addon
         .map(|(name, by_minor)| {
             let name = name.clone();
             let offered = &by_minor[&minor(cluster)];
-            let mut installed: Vec<AddonVersion> = offered.iter().map(|offer| offer.version.clone()).collect();
+            let mut installed: Vec<AddonVersion> =
+                offered.iter().map(|offer| offer.version.clone()).collect();
             // Somebody may have left it behind, or be ahead of everything.
             installed.push(version(9));
             installed.push(version(12));

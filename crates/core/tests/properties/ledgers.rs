@@ -71,8 +71,13 @@ fn event() -> impl Strategy<Value = Event> {
     let step = || select(steps(&usual().plan(1)));
     let attempt = || 1..4_u32;
     let token = Token::of(&"r".parse().unwrap(), 1, &"s".parse().unwrap(), 1);
-    let resource =
-        || select(vec![Resource::ControlPlane, Resource::NodeGroup("a".into()), Resource::AddOn("vpc-cni".into())]);
+    let resource = || {
+        select(vec![
+            Resource::ControlPlane,
+            Resource::NodeGroup("a".into()),
+            Resource::AddOn("vpc-cni".into()),
+        ])
+    };
     let evidence = String::from("seen");
     let (satisfied, skipped, verified) = (evidence.clone(), evidence.clone(), evidence);
     let ending = prop_oneof![
@@ -104,9 +109,20 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Events to try one after the other, each some seconds after the one before.
+/// Events to try one after the other, each some seconds after the one before. The first of them bring the run
+/// to anywhere in its plan, so that what follows meets early, late and finished runs alike.
 pub fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
-    proptest::collection::vec((event(), 0..900_i64), 0..120)
+    let plan = usual().plan(1);
+    let (steps, evidence) = (plan.steps().count(), "seen".to_owned());
+    (0..=steps, proptest::collection::vec((event(), 0..900_i64), 0..80)).prop_map(
+        move |(reached, further)| {
+            let reached = plan.steps().take(reached).map(|step| {
+                let step = step.id.clone();
+                (Event::Satisfied { step, evidence: evidence.clone() }, 60)
+            });
+            reached.chain(further).collect()
+        },
+    )
 }
 
 /// A run that was opened and planned, with its lines.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eks_upgrade_core::cluster::{AmiFamily, Inventory, Status};
+use eks_upgrade_core::cluster::{AmiFamily, Inventory, Offer, Status};
 use eks_upgrade_core::finding::Level;
 use eks_upgrade_core::ids::StepId;
 use eks_upgrade_core::plan::{Hop, Plan, Step, StepKind};
@@ -11,7 +11,7 @@ use eks_upgrade_core::version::{Minor, skew_allows};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::given::{Case, case};
+use crate::given::{Case, case, minor, usual, version};
 
 fn blocked(plan: &Plan) -> bool {
     plan.blocks().next().is_some()
@@ -92,12 +92,31 @@ fn carry_out_all(case: &Case, plan: &Plan, picks: &[Index]) -> Result<Inventory,
     Ok(world)
 }
 
+#[test]
+fn a_gap_before_the_control_plane_is_no_obstacle_when_there_is_none_after_it() {
+    let mut case = usual();
+    let offers = |versions: &[u32]| -> Vec<Offer> {
+        let last = versions.last();
+        versions.iter().map(|v| Offer { version: version(*v), is_default: Some(v) == last }).collect()
+    };
+    let cni = case.inventory.catalogue.get_mut("vpc-cni").unwrap();
+    cni.insert(minor(33), offers(&[16, 18]));
+    cni.insert(minor(34), offers(&[17, 18]));
+    case.target = minor(34);
+    let plan = case.plan(1);
+    assert!(!blocked(&plan), "{:?}", plan.findings);
+    let climbed: Vec<String> =
+        plan.steps().map(|step| step.id.to_string()).filter(|id| id.contains("cni")).collect();
+    assert_eq!(climbed, ["1.34/add-on/vpc-cni/v1.17.0-eksbuild.1", "1.34/add-on/vpc-cni/v1.18.0-eksbuild.1"]);
+}
+
 fn picks() -> impl Strategy<Value = Vec<Index>> {
     proptest::collection::vec(any::<Index>(), 1..40)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    // More than half of the random clusters are blocked for one reason or another.
+    #![proptest_config(ProptestConfig { max_global_rejects: 20_000, ..ProptestConfig::with_cases(1_000) })]
 
     #[test]
     fn every_plan_is_well_formed(case in case()) {
