@@ -41,7 +41,7 @@ fn minor() -> Minor {
 /// One of each variant. The match has no wildcard: a new variant does not compile until it stands here.
 fn every_pipeline_error() -> Vec<PipelineError> {
     let text = String::new;
-    let eks_down = EksDown { operation: "eks:DescribeCluster", why: text() };
+    let eks_down = |denied| EksDown { operation: "eks:DescribeCluster", denied, why: text() };
     let broken = LedgerError::Unreadable { seq: 1, why: text() };
     let all = vec![
         PipelineError::MalformedPayload(text()),
@@ -49,7 +49,8 @@ fn every_pipeline_error() -> Vec<PipelineError> {
         PipelineError::LedgerBroken(broken),
         PipelineError::LeaseLost(run()),
         PipelineError::UnknownWork { run: run(), what: text() },
-        PipelineError::EksUnavailable(eks_down),
+        PipelineError::EksUnavailable(eks_down(false)),
+        PipelineError::EksUnavailable(eks_down(true)),
         PipelineError::FateUnknown { call: text(), why: text() },
         PipelineError::LedgerBusy(run()),
     ];
@@ -82,6 +83,7 @@ fn every_door_error() -> Vec<DoorError> {
         DoorError::TargetNotNewer { cluster: cluster(), current: minor(), target: minor(), why: text() },
         DoorError::UnknownTarget { target: text(), newest: text() },
         DoorError::LeaseHeld { cluster: cluster(), run: run(), execution: text() },
+        DoorError::NothingToResume(run()),
         DoorError::InvalidPolicy(text()),
     ];
     for error in &all {
@@ -95,6 +97,7 @@ fn every_door_error() -> Vec<DoorError> {
             | DoorError::TargetNotNewer { .. }
             | DoorError::UnknownTarget { .. }
             | DoorError::LeaseHeld { .. }
+            | DoorError::NothingToResume(_)
             | DoorError::InvalidPolicy(_) => {}
         }
     }
@@ -154,8 +157,14 @@ fn every_error_that_is_named_exists() {
     }
 }
 
+/// Whether the way from a state, its own catches aside, ends in failure.
+fn fails(machine: &machine::Machine, name: &str) -> bool {
+    let state = machine.state(name);
+    state["Type"] == "Fail" || state["Next"].as_str().is_some_and(|next| fails(machine, next))
+}
+
 #[test]
-fn a_lost_lease_ends_the_hop_before_anything_else_catches_it() {
+fn an_action_that_another_look_may_cure_is_looked_at_again_and_any_other_ends_the_hop() {
     let hop = machine::read("hop");
     for (name, state, _) in hop.invocations() {
         if name == "Decide" {
@@ -163,17 +172,24 @@ fn a_lost_lease_ends_the_hop_before_anything_else_catches_it() {
             assert!(state.get("Catch").is_none());
             continue;
         }
-        let first = &state["Catch"][0];
-        let caught: Vec<&str> =
-            first["ErrorEquals"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        assert!(caught.contains(&"LeaseLost") && caught.contains(&"LedgerBroken"), "{name}");
-        let end = first["Next"].as_str().unwrap();
-        assert_eq!(hop.state(end)["Type"], "Fail", "{name}");
+        let rules = state["Catch"].as_array().unwrap();
+        let [curable, rest] = &rules[..] else { panic!("{name} catches {} times", rules.len()) };
+        assert_eq!(curable["ErrorEquals"], state["Retry"][0]["ErrorEquals"], "{name}");
+        assert_eq!(curable["Next"], "LookAgain", "{name}");
+        // LeaseLost and LedgerBroken are among these.
+        assert_eq!(rest["ErrorEquals"], serde_json::json!(["States.ALL"]), "{name}");
+        assert!(fails(&hop, rest["Next"].as_str().unwrap()), "{name}");
     }
+}
+
+#[test]
+fn what_cannot_go_on_ends_the_upgrade_and_leaves_the_run_open() {
     let upgrade = machine::read("upgrade");
     for state in ["NextHop", "UpgradeHop", "Complete", "Halt"] {
         assert_eq!(named(upgrade.state(state), "Catch"), ["States.ALL"], "{state}");
-        assert_eq!(upgrade.state(state)["Catch"][0]["Next"], "Interrupted", "{state}");
+        let next = upgrade.state(state)["Catch"][0]["Next"].as_str().unwrap();
+        assert!(fails(&upgrade, next), "{state}");
+        assert_eq!(upgrade.state("Interrupted")["Type"], "Fail");
     }
 }
 

@@ -30,6 +30,20 @@ fn a_conflict_stops_the_run_while_the_others_go_on() {
 }
 
 #[test]
+fn an_addon_keeps_the_role_and_the_configuration_that_people_gave_it() {
+    let mut cluster = installed("prod-a", "1.34");
+    let cni = cluster.addons.get_mut("vpc-cni").unwrap();
+    cni.role = Some("arn:aws:iam::123456789012:role/cni".into());
+    cni.configuration = Some(r#"{"env":{"WARM_IP_TARGET":"2"}}"#.into());
+    let before = cni.clone();
+    let fleet = Fleet::new().with(cluster);
+    upgrade(&fleet, "1.35").completed();
+    let after = &fleet.eks.see("prod-a").addons["vpc-cni"];
+    assert!(after.version > before.version);
+    assert_eq!((&after.role, &after.configuration), (&before.role, &before.configuration));
+}
+
+#[test]
 fn vpc_cni_climbs_one_minor_a_call_and_is_through_before_nodes_roll() {
     let fleet = Fleet::new().with(installed("prod-a", "1.33"));
     let told = upgrade(&fleet, "1.36").completed();

@@ -132,7 +132,7 @@ fn an_old_holder_may_neither_decide_nor_close() {
     old.step();
     let mut ghost = fleet.start(request());
     // The execution is gone for Step Functions, and one of its functions still runs.
-    fleet.eks.state().ended.push(old.arn.to_string());
+    fleet.table.memory.kept().over.insert(old.arn.clone());
     ghost.until(|place| *place == Place::NextHop);
     fleet.pass(700);
     old.place = Place::Decide(0);

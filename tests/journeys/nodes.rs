@@ -158,8 +158,9 @@ fn a_launch_template_that_drives_a_group_is_kept() {
     let driven = NodeGroup { launch_template, ..node_group("general", "1.34") };
     let fleet = Fleet::new().with(installed("prod-a", "1.34").with(driven));
     let told = upgrade(&fleet, "1.35").completed();
-    let expected = "UpdateNodegroupVersion nodegroup=general version=1.35 launchTemplate=lt-2:3 force=false";
-    assert_eq!(told.group_calls(), [expected]);
+    // None is sent, so that EKS keeps the one the group has and wants no rights on it.
+    assert_eq!(told.group_calls(), [ROLLED]);
+    assert_eq!(fleet.eks.see("prod-a").node_groups["general"].launch_template.as_ref().unwrap().version, "3");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub fn installed(name: &str, version: &str) -> Installed {
         name: name.to_owned(),
         version: word(&catalogue::default_version(name, minor)),
         status: Status::Active,
+        role: None,
+        configuration: None,
         health_issues: Vec::new(),
     };
     Installed {
@@ -93,6 +95,8 @@ impl Installed {
             name: name.to_owned(),
             version: word(version),
             status: Status::Active,
+            role: None,
+            configuration: None,
             health_issues: Vec::new(),
         };
         self.addons.insert(name.to_owned(), addon);

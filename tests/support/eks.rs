@@ -12,7 +12,7 @@ use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{Token, UpdateId};
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_pipeline::ports::{Affected, CallError, Eks, EksDown, EksWrites, Executions, Health, Time};
+use eks_upgrade_pipeline::ports::{Affected, CallError, Eks, EksDown, EksWrites, Health, Time};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::Installed;
@@ -32,7 +32,7 @@ pub struct Called {
     pub began: Option<UpdateId>,
 }
 
-/// The fake; also the Health API, and the executions of the state machines.
+/// The fake; also the Health API.
 #[derive(Debug)]
 pub struct FakeEks {
     clock: VirtualClock,
@@ -57,8 +57,6 @@ pub struct State {
     pub updates_hidden_s: i64,
     /// What Health says of any event.
     pub affected: Affected,
-    /// Executions that have ended.
-    pub ended: Vec<String>,
     /// Every mutating call that arrived.
     pub calls: Vec<Called>,
     /// How many reads were answered.
@@ -82,7 +80,6 @@ impl FakeEks {
             tokens_honoured: true,
             updates_hidden_s: 0,
             affected: Affected::NoSubscription,
-            ended: Vec::new(),
             calls: Vec::new(),
             reads: 0,
             wrongs: Vec::new(),
@@ -155,7 +152,7 @@ impl FakeEks {
             state.reads += 1;
             read(&state, now)
         });
-        answer.await.map_err(|_| EksDown { operation, why: "connection reset".into() })
+        answer.await.map_err(|_| EksDown { operation, denied: false, why: "connection reset".into() })
     }
 }
 
@@ -389,12 +386,5 @@ impl EksWrites for &FakeEks {
 impl Health for &FakeEks {
     async fn affected(&self, _: &str) -> Result<Affected, EksDown> {
         self.read("health:DescribeAffectedEntities", |state, _| state.affected.clone()).await
-    }
-}
-
-impl Executions for &FakeEks {
-    async fn is_running(&self, execution: &eks_upgrade_core::ids::ExecutionArn) -> Result<bool, EksDown> {
-        let running = |state: &State, _| !state.ended.iter().any(|ended| ended == execution.as_str());
-        self.read("states:DescribeExecution", running).await
     }
 }

@@ -35,9 +35,9 @@ type Happening = Box<dyn FnOnce(&FakeEks) + Send>;
 pub struct Fleet {
     /// The clock of all of it.
     pub clock: VirtualClock,
-    /// EKS, Health and executions.
+    /// EKS and Health.
     pub eks: FakeEks,
-    /// The table.
+    /// The table, and the executions.
     pub table: Table,
     /// The policy.
     pub policy: Policy,
@@ -84,11 +84,11 @@ impl Fleet {
     }
 
     /// The plan function.
-    pub fn planner(&self) -> PlanRun<&FakeEks, &Table, &FakeEks, VirtualClock> {
+    pub fn planner(&self) -> PlanRun<&FakeEks, &Table, &Table, VirtualClock> {
         PlanRun {
             eks: &self.eks,
             ledger: &self.table,
-            executions: &self.eks,
+            executions: &self.table,
             time: self.clock.clone(),
             policy: self.policy.clone(),
             home: home(),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::contract::CampaignInput;
-use eks_upgrade_core::ids::{CampaignId, RunId};
+use eks_upgrade_core::ids::{CampaignId, ExecutionArn, RunId};
 use eks_upgrade_core::ledger::Sealed;
 use eks_upgrade_core::screen::{Lease, LeftAlone};
 use eks_upgrade_pipeline::memory::Memory;
-use eks_upgrade_pipeline::ports::{Campaigns, Claim, EksDown, Inbox, Ledger, LedgerDown, Write, WriteError};
+use eks_upgrade_pipeline::ports::{
+    Campaigns, Claim, EksDown, Executions, Inbox, Ledger, LedgerDown, Write, WriteError,
+};
 use jiff::Timestamp;
 
 use crate::faults::{Faults, finish};
@@ -101,6 +103,18 @@ impl Campaigns for &Table {
     async fn start(&self, input: &CampaignInput) -> Result<(), EksDown> {
         let start = || now((&self.memory).start(input));
         let operation = "states:StartExecution";
-        self.faults.around(start).await.map_err(|_| EksDown { operation, why: "connection reset".into() })?
+        self.faults.around(start).await.map_err(|_| EksDown {
+            operation,
+            denied: false,
+            why: "connection reset".into(),
+        })?
+    }
+}
+
+impl Executions for &Table {
+    async fn is_running(&self, execution: &ExecutionArn) -> Result<bool, EksDown> {
+        let down =
+            EksDown { operation: "states:DescribeExecution", denied: false, why: "connection reset".into() };
+        self.faults.around(|| now((&self.memory).is_running(execution))).await.map_err(|_| down)?
     }
 }

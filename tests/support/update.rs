@@ -112,7 +112,7 @@ pub(crate) fn in_words(call: &Call) -> String {
                 template.map_or(String::new(), |t| format!(" launchTemplate={}:{}", t.id, t.version));
             format!("UpdateNodegroupVersion nodegroup={name}{version}{template} force={force}")
         }
-        Call::UpdateAddon { name, version } => format!("UpdateAddon addon={name} version={version}"),
+        Call::UpdateAddon { name, version, .. } => format!("UpdateAddon addon={name} version={version}"),
     }
 }
 
@@ -167,12 +167,17 @@ fn apply(installed: &mut Installed, call: &Call) {
             let cluster = installed.cluster.version;
             if let Some(group) = installed.node_groups.get_mut(name) {
                 group.version = version.unwrap_or(cluster);
-                group.launch_template.clone_from(launch_template);
+                if launch_template.is_some() {
+                    group.launch_template.clone_from(launch_template);
+                }
             }
         }
-        Call::UpdateAddon { name, version } => {
+        Call::UpdateAddon { name, version, role, configuration } => {
             if let Some(addon) = installed.addons.get_mut(name) {
+                // As EKS does it: what is not sent falls back.
                 addon.version = version.clone();
+                addon.role.clone_from(role);
+                addon.configuration.clone_from(configuration);
             }
         }
     }
@@ -201,7 +206,7 @@ pub(crate) fn refused(installed: &Installed, catalogue: &Catalogue, call: &Call)
             None => Some(not_found("node group")),
             Some(group) => refused_group(now_at, group, *version),
         },
-        Call::UpdateAddon { name, version } => {
+        Call::UpdateAddon { name, version, .. } => {
             let Some(addon) = installed.addons.get(name) else { return Some(not_found("addon")) };
             let offers = catalogue.get(name).and_then(|by_minor| by_minor.get(&now_at));
             if !offers.is_some_and(|offers| offers.iter().any(|offer| offer.version == *version)) {

@@ -74,7 +74,7 @@ pub struct Execution<'f> {
 
 /// More states than the longest of our stories enters.
 const STATES_MAX: usize = 5_000;
-/// `MaxAttempts` of the definitions' Retry.
+/// `MaxAttempts` of an action's Retry; other states try longer.
 const RETRIES: u32 = 8;
 
 impl<'f> Execution<'f> {
@@ -124,7 +124,7 @@ impl<'f> Execution<'f> {
     }
 
     fn over(&mut self, end: End) {
-        self.fleet.eks.state().ended.push(self.arn.to_string());
+        self.fleet.table.memory.kept().over.insert(self.arn.clone());
         self.place = Place::Over(end);
     }
 
@@ -210,12 +210,10 @@ impl<'f> Execution<'f> {
                 self.invoke(|| actor.act(&request)).map(|_| ())
             };
             match outcome {
-                Err(raised) if ["LeaseLost", "LedgerBroken"].contains(&raised.name.as_str()) => {
-                    return Err(End::Interrupted(raised));
-                }
-                // LookAgain: the next round goes on from the ledger and the world.
-                Err(_) => self.fleet.pass(10),
                 Ok(()) => {}
+                // LookAgain: the next round goes on from the ledger and the world.
+                Err(raised) if curable(&raised) => self.fleet.pass(10),
+                Err(raised) => return Err(End::Interrupted(raised)),
             }
         }
         Ok(Place::Decide(hop))
@@ -253,13 +251,16 @@ impl<'f> Execution<'f> {
                 Some(Err(error)) => Raised { name: error.name().into(), message: error.to_string() },
                 None => Raised { name: "Runtime.ExitError".into(), message: "it died".into() },
             };
-            let curable =
-                RETRYABLE_ERRORS.contains(&raised.name.as_str()) || raised.name == "Runtime.ExitError";
-            if !curable || tries == RETRIES {
+            if !curable(&raised) || tries == RETRIES {
                 return Err(raised);
             }
             self.fleet.pass((5 << tries).min(300));
             tries += 1;
         }
     }
+}
+
+/// Whether another try may cure it.
+fn curable(raised: &Raised) -> bool {
+    RETRYABLE_ERRORS.contains(&raised.name.as_str()) || raised.name == "Runtime.ExitError"
 }

@@ -34,7 +34,7 @@ impl AwsEks {
 type Read<T> = Result<T, EksDown>;
 
 fn odd(operation: &'static str) -> impl Fn(Odd) -> EksDown {
-    move |why| EksDown { operation, why }
+    move |why| EksDown { operation, denied: false, why }
 }
 
 /// The answer, or `Gone` where EKS says that there is no such thing.
@@ -45,7 +45,7 @@ where
     match answer {
         Ok(answer) => Ok(Found::Is(answer)),
         Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(Found::Gone),
-        Err(error) => Err(down(operation, error)),
+        Err(error) => Err(down(operation, &error)),
     }
 }
 
@@ -71,7 +71,7 @@ impl Eks for AwsEks {
         let mut pages = self.0.list_clusters().into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
-            let name = name.map_err(|error| down(OP, error))?;
+            let name = name.map_err(|error| down(OP, &error))?;
             names.push(name.parse().map_err(|error| odd(OP)(format!("{error}")))?);
         }
         Ok(names)
@@ -82,7 +82,7 @@ impl Eks for AwsEks {
         let mut pages = self.0.describe_cluster_versions().include_all(true).into_paginator().items().send();
         let mut releases = Vec::new();
         while let Some(version) = pages.next().await {
-            let version = version.map_err(|error| down(OP, error))?;
+            let version = version.map_err(|error| down(OP, &error))?;
             releases.push(translate::release(&version).map_err(odd(OP))?);
         }
         Ok(Calendar::new(releases))
@@ -93,7 +93,7 @@ impl Eks for AwsEks {
             self.0.list_nodegroups().cluster_name(cluster.as_str()).into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
-            names.push(name.map_err(|error| down("eks:ListNodegroups", error))?);
+            names.push(name.map_err(|error| down("eks:ListNodegroups", &error))?);
         }
         Ok(names)
     }
@@ -111,7 +111,7 @@ impl Eks for AwsEks {
         let mut pages = self.0.list_addons().cluster_name(cluster.as_str()).into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
-            names.push(name.map_err(|error| down("eks:ListAddons", error))?);
+            names.push(name.map_err(|error| down("eks:ListAddons", &error))?);
         }
         Ok(names)
     }
@@ -129,7 +129,7 @@ impl Eks for AwsEks {
         let mut pages = self.0.describe_addon_versions().addon_name(addon).into_paginator().items().send();
         let mut offers = BTreeMap::new();
         while let Some(info) = pages.next().await {
-            let info = info.map_err(|error| down("eks:DescribeAddonVersions", error))?;
+            let info = info.map_err(|error| down("eks:DescribeAddonVersions", &error))?;
             for version in info.addon_versions() {
                 translate::offers(version, &mut offers);
             }
@@ -142,7 +142,7 @@ impl Eks for AwsEks {
             self.0.list_fargate_profiles().cluster_name(cluster.as_str()).into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
-            names.push(name.map_err(|error| down("eks:ListFargateProfiles", error))?);
+            names.push(name.map_err(|error| down("eks:ListFargateProfiles", &error))?);
         }
         Ok(names)
     }
@@ -155,7 +155,7 @@ impl Eks for AwsEks {
         let mut pages = call.into_paginator().items().send();
         let mut ids = Vec::new();
         while let Some(id) = pages.next().await {
-            let id = id.map_err(|error| down(OP, error))?;
+            let id = id.map_err(|error| down(OP, &error))?;
             ids.push(id.parse().map_err(|error| odd(OP)(format!("{error}")))?);
         }
         Ok(ids)
@@ -208,10 +208,12 @@ impl EksWrites for AwsEks {
                     .await;
                 answer.map_err(|error| call_error(&error))?.update
             }
-            Call::UpdateAddon { name, version } => {
+            Call::UpdateAddon { name, version, role, configuration } => {
                 let call = self.0.update_addon().cluster_name(cluster.as_str()).addon_name(name);
                 let answer = call
                     .addon_version(version.as_str())
+                    .set_service_account_role_arn(role.clone())
+                    .set_configuration_values(configuration.clone())
                     .resolve_conflicts(ResolveConflicts::Preserve)
                     .client_request_token(token.as_str())
                     .send()

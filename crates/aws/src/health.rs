@@ -27,8 +27,9 @@ impl AwsHealth {
 impl Health for AwsHealth {
     async fn affected(&self, event_arn: &str) -> Result<Affected, EksDown> {
         const OP: &str = "health:DescribeAffectedEntities";
+        let filter = EntityFilter::builder().event_arns(event_arn).build();
         let filter =
-            EntityFilter::builder().event_arns(event_arn).build().map_err(|error| down(OP, error))?;
+            filter.map_err(|error| EksDown { operation: OP, denied: false, why: error.to_string() })?;
         let mut pages = self.0.describe_affected_entities().filter(filter).into_paginator().items().send();
         let mut entities = Vec::new();
         while let Some(entity) = pages.next().await {
@@ -38,7 +39,7 @@ impl Health for AwsHealth {
                 Err(error) if error.code() == Some("SubscriptionRequiredException") => {
                     return Ok(Affected::NoSubscription);
                 }
-                Err(error) => return Err(down(OP, error)),
+                Err(error) => return Err(down(OP, &error)),
             }
         }
         Ok(Affected::Entities(entities))

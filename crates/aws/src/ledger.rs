@@ -122,7 +122,7 @@ impl AwsLedger {
     fn lease_write(&self, write: &Write<'_>) -> Result<TransactWriteItem, LedgerDown> {
         let ended = match &write.change {
             LeaseChange::Release(ending) => Some(ending),
-            LeaseChange::Hold | LeaseChange::Take { .. } => None,
+            LeaseChange::Hold | LeaseChange::Take { .. } => write.lease.ended.as_ref(),
         };
         let held = "run = :run AND fence = :fence AND attribute_not_exists(ended)";
         if write.change == LeaseChange::Hold {
@@ -214,10 +214,14 @@ fn line_item(run: &RunId, line: &Sealed) -> Result<Item, LedgerDown> {
 }
 
 fn head_item(write: &Write<'_>) -> Item {
-    let outcome = match &write.change {
-        LeaseChange::Release(Ending::Completed) => "completed",
-        LeaseChange::Release(Ending::Halted { .. }) => "halted",
-        LeaseChange::Hold | LeaseChange::Take { .. } => "running",
+    let ended = match &write.change {
+        LeaseChange::Release(ending) => Some(ending),
+        LeaseChange::Hold | LeaseChange::Take { .. } => write.lease.ended.as_ref(),
+    };
+    let outcome = match ended {
+        Some(Ending::Completed) => "completed",
+        Some(Ending::Halted { .. }) => "halted",
+        None => "running",
     };
     let last = write.lines.last();
     Building::key(run_key(&write.lease.run), "HEAD")

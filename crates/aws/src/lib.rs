@@ -10,14 +10,16 @@ pub mod sfn;
 mod table;
 mod translate;
 
+use aws_sdk_eks::error::ProvideErrorMetadata;
 use eks_upgrade_pipeline::ports::EksDown;
 
 /// A read that failed, in the words of the SDK.
-fn down<E>(operation: &'static str, error: E) -> EksDown
+fn down<E>(operation: &'static str, error: &E) -> EksDown
 where
-    E: std::error::Error,
+    E: std::error::Error + ProvideErrorMetadata,
 {
-    EksDown { operation, why: chain(&error) }
+    let denied = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
+    EksDown { operation, denied, why: chain(error) }
 }
 
 /// An error and its causes in one line: the SDK's own display stops at "service error".

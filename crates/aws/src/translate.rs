@@ -105,6 +105,8 @@ pub fn addon(from: &sdk::Addon) -> Result<Addon, Odd> {
         name: required(from.addon_name(), "addon.addonName")?.to_owned(),
         version: parsed(required(from.addon_version(), "addon.addonVersion")?)?,
         status: status(required(from.status(), "addon.status")?.as_str()),
+        role: from.service_account_role_arn().map(str::to_owned),
+        configuration: from.configuration_values().map(str::to_owned),
         health_issues: issues(
             health.iter().map(|i| (i.code().map(sdk::AddonIssueCode::as_str), i.message())),
         ),

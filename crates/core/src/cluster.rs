@@ -95,6 +95,10 @@ pub struct Addon {
     pub version: AddonVersion,
     /// Its state.
     pub status: Status,
+    /// The IAM role of its service account, if it has one.
+    pub role: Option<String>,
+    /// Its configuration values, as its owner set them.
+    pub configuration: Option<String>,
     /// Health issues that EKS reports: `CODE: message`.
     pub health_issues: Vec<String>,
 }

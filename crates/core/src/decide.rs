@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::{Cluster, Found, Resource};
 use crate::ids::StepId;
 use crate::ledger::{Ending, Phase, Progress, RunState};
-use crate::observe::World;
-use crate::plan::{Hop, Step, StepKind};
-use crate::policy::NodeStrategy;
+use crate::observe::{NOT_VISIBLE_YET_S, World};
+use crate::plan::{Hop, Plan, Step, StepKind};
+use crate::policy::{NodeHops, NodeStrategy};
 use crate::remedy::{Failure, Remedy};
 use crate::waits::{self, Span, later, seconds_between};
 
@@ -110,7 +110,10 @@ pub enum NextHop {
 }
 
 /// A call that was meant, with no line in the ledger for this long after it, is a person's business.
-const FATE_UNKNOWN_S: u32 = 3600;
+const FATE_UNKNOWN_S: u32 = 24 * 3600;
+
+/// Plans of one run. Each answers something that changed meanwhile; more than this and somebody has to look.
+const PLANS_MAX: u32 = 10;
 
 /// Which hop comes next; `None` while there is no plan.
 #[must_use]
@@ -130,7 +133,7 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Dec
     if let Some(ending) = &state.ended {
         return of_ending(ending);
     }
-    if let Some(halt) = world_turned(state, hop, world) {
+    if let Some(halt) = world_turned(state, hop, world, now) {
         return halt;
     }
     let steps: Vec<(&Step, Standing<'_>)> =
@@ -142,11 +145,13 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Dec
     {
         return Decision::Halt {
             code: "FateUnknown".into(),
-            message: format!("{}: a call was meant an hour ago, and nothing is known of it", step.kind),
+            message: format!("{}: a call was meant a day ago, and nothing is known of it", step.kind),
             next_action: "see in the EKS console whether an update began, then start again".into(),
         };
     }
-    if let Some(replan) = steps.iter().find_map(|(_, standing)| standing.wants_other_plan()) {
+    if let Some(replan) =
+        steps.iter().find_map(|(_, standing)| standing.wants_other_plan(state.plan.as_ref()))
+    {
         // Another plan cannot be made while something is in flight; it is waited out first.
         if state.in_flight().next().is_none() {
             return replan;
@@ -175,17 +180,17 @@ fn of_ending(ending: &Ending) -> Decision {
 
 /// Why the run may not be planned again for `cluster`: it is another one, or somebody took it back, or on.
 #[must_use]
-pub fn turned(state: &RunState, cluster: &Cluster) -> Option<Ending> {
+pub fn turned(state: &RunState, cluster: &Cluster, now: Timestamp) -> Option<Ending> {
     let hop = state.plan.as_ref()?.hops.last()?;
     let world = World { cluster: Some(Found::Is(cluster.clone())), ..World::default() };
-    match world_turned(state, hop, &world)? {
+    match world_turned(state, hop, &world, now)? {
         Decision::Halt { code, message, next_action } => Some(Ending::Halted { code, message, next_action }),
         _ => None,
     }
 }
 
 /// The world as a whole is not what the run is about any more.
-fn world_turned(state: &RunState, hop: &Hop, world: &World) -> Option<Decision> {
+fn world_turned(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Option<Decision> {
     let halt = |code: &str, message: String, next: &str| {
         Some(Decision::Halt { code: code.into(), message, next_action: next.into() })
     };
@@ -202,6 +207,14 @@ fn world_turned(state: &RunState, hop: &Hop, world: &World) -> Option<Decision> 
         Found::Is(cluster) => {
             let reached = reached(state, hop);
             if reached.is_some_and(|reached| cluster.version < reached) {
+                // EKS's reads lag behind its writes: right after an update they may show the version before.
+                if seconds_between(state.updated_at, now) <= NOT_VISIBLE_YET_S {
+                    return Some(Decision::Wait {
+                        wait_for: WaitFor::ControlPlane,
+                        seconds: 30,
+                        text: format!("EKS to show the control plane at {}", hop.to),
+                    });
+                }
                 return halt(
                     "RolledBack",
                     format!("somebody took the control plane of {name} back to {}", cluster.version),
@@ -257,9 +270,15 @@ impl Standing<'_> {
         if let Self::Doomed(failure) = self { Some(failure) } else { None }
     }
 
-    fn wants_other_plan(&self) -> Option<Decision> {
+    fn wants_other_plan(&self, plan: Option<&Plan>) -> Option<Decision> {
         let failure = self.doomed()?;
         let Remedy::Replan { nodes_each_hop } = failure.remedy else { return None };
+        let plan = plan?;
+        // Asked again for what was tried already, or over and over, another plan is no answer.
+        let tried = nodes_each_hop && plan.nodes == NodeHops::EachHop;
+        if tried || plan.revision >= PLANS_MAX {
+            return None;
+        }
         Some(Decision::Replan { reason: failure.message.clone(), nodes_each_hop })
     }
 }
@@ -340,7 +359,9 @@ fn startable(state: &RunState, steps: &[(&Step, Standing<'_>)]) -> Vec<Action> {
     let mut actions = Vec::new();
     for (step, standing) in steps {
         let unresolved = matches!(standing, Standing::Unresolved);
-        let held = step.kind.resource().is_some_and(|resource| state.foreign.contains_key(&resource));
+        // A control plane that is being changed lets nothing else of the cluster begin.
+        let held = state.foreign.contains_key(&Resource::ControlPlane)
+            || step.kind.resource().is_some_and(|resource| state.foreign.contains_key(&resource));
         if !(unresolved || (matches!(standing, Standing::Ready) && !held)) {
             continue;
         }

@@ -34,6 +34,9 @@ pub struct UpgradeRequest {
     /// Why, for the ledger; up to 500 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Go on with this run, which was interrupted, as it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<RunId>,
     /// The campaign that asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<CampaignId>,
@@ -116,6 +119,9 @@ pub enum DoorError {
         /// Its execution.
         execution: String,
     },
+    /// The run that should be gone on with is not open.
+    #[error("run {0} is over, or was never begun: there is nothing to resume")]
+    NothingToResume(RunId),
     /// A policy or a tag that does not read.
     #[error("{0}")]
     InvalidPolicy(String),
@@ -135,6 +141,7 @@ impl DoorError {
             Self::TargetNotNewer { .. } => "TargetNotNewer",
             Self::UnknownTarget { .. } => "UnknownTarget",
             Self::LeaseHeld { .. } => "LeaseHeld",
+            Self::NothingToResume(_) => "NothingToResume",
             Self::InvalidPolicy(_) => "InvalidPolicy",
         }
     }

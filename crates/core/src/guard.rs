@@ -33,12 +33,17 @@ pub enum Call {
         /// Whether pods that do not leave are deleted.
         force: bool,
     },
-    /// `UpdateAddon`, always with `PRESERVE`: what people configured stays.
+    /// `UpdateAddon`, always with `PRESERVE`: what people configured stays. Role and configuration are sent as
+    /// they are: an update without a role falls back to the nodes' (EKS API reference, `UpdateAddon`).
     UpdateAddon {
         /// The add-on.
         name: String,
         /// The version to go to.
         version: AddonVersion,
+        /// The role it has.
+        role: Option<String>,
+        /// The configuration values it has.
+        configuration: Option<String>,
     },
 }
 
@@ -90,18 +95,24 @@ impl std::fmt::Display for Call {
                 }
                 f.write_str(if *force { " force" } else { "" })
             }
-            Self::UpdateAddon { name, version } => write!(f, "UpdateAddon {name} {version} PRESERVE"),
+            Self::UpdateAddon { name, version, .. } => write!(f, "UpdateAddon {name} {version} PRESERVE"),
         }
     }
 }
 
-/// The call that `step` makes when it is `asked` to; `None` for a step that makes none.
+/// The call that `step` makes when it is `asked` to, given what was seen; `None` for a step that makes none.
 #[must_use]
-pub fn call_of(step: &Step, asked: ActionName) -> Option<Call> {
+pub fn call_of(step: &Step, asked: ActionName, world: &World) -> Option<Call> {
     match &step.kind {
         StepKind::ControlPlane { to, .. } => Some(Call::UpdateClusterVersion { version: *to }),
         StepKind::AddOn { name, to, .. } => {
-            Some(Call::UpdateAddon { name: name.clone(), version: to.clone() })
+            let seen = world.addons.get(name).and_then(Found::is);
+            Some(Call::UpdateAddon {
+                name: name.clone(),
+                version: to.clone(),
+                role: seen.and_then(|addon| addon.role.clone()),
+                configuration: seen.and_then(|addon| addon.configuration.clone()),
+            })
         }
         StepKind::NodeGroup { name, to, launch_template, custom_ami, .. } => {
             Some(Call::UpdateNodegroupVersion {
@@ -114,6 +125,9 @@ pub fn call_of(step: &Step, asked: ActionName) -> Option<Call> {
         StepKind::Verify => None,
     }
 }
+
+/// What a person does where the cluster is not what it was planned from.
+const LOOK_FIRST: &str = "look at the cluster as it is now, then start again";
 
 /// What the guard says.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,7 +188,8 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
     match &cluster.status {
         Status::Active => {}
         Status::Updating => return Verdict::Busy(Resource::ControlPlane),
-        other => {
+        Status::Transient(status) => return not_now("ClusterNotActive", format!("the cluster is {status}")),
+        other @ Status::Unwell(_) => {
             let message = format!("the cluster is {}", word(other));
             return never("ClusterNotActive", message, "bring the cluster back to ACTIVE, then start again");
         }
@@ -182,7 +197,7 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
     if let Some(event) = already_so(step, world) {
         return Verdict::Record(Box::new(event));
     }
-    let Some(call) = call_of(step, asked) else {
+    let Some(call) = call_of(step, asked, world) else {
         return not_now("AnotherAction", "verification makes no call".into());
     };
     match &step.kind {
@@ -205,12 +220,18 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
             if cluster.version != *to {
                 let message =
                     format!("the control plane is at {}, the group should go to {to}", cluster.version);
-                return not_now("ControlPlaneElsewhere", message);
+                // Behind, it is a read that lags; past the hop, somebody took it there, and the group follows that.
+                let past = Remedy::Replan { nodes_each_hop: false };
+                let remedy = if cluster.version > *to { past } else { Remedy::Wait { after_s: 30 } };
+                return withhold("ControlPlaneElsewhere", message, remedy, LOOK_FIRST);
             }
             match world.node_groups.get(name).and_then(Found::is).map(|group| &group.status) {
                 Some(Status::Active) => Verdict::Call(call),
                 Some(Status::Updating) => Verdict::Busy(Resource::NodeGroup(name.clone())),
-                Some(other) => {
+                Some(Status::Transient(status)) => {
+                    not_now("NodeGroupNotActive", format!("node group {name} is {status}"))
+                }
+                Some(other @ Status::Unwell(_)) => {
                     let message = format!("node group {name} is {}", word(other));
                     never("NodeGroupNotActive", message, "resolve its health issues, then start again")
                 }

@@ -49,7 +49,7 @@ pub struct World {
 }
 
 /// How long an update may be unknown to `DescribeUpdate` after its call: EKS's reads lag behind its writes.
-const NOT_VISIBLE_YET_S: u32 = 300;
+pub const NOT_VISIBLE_YET_S: u32 = 300;
 
 /// What has to be looked at to decide about `hop`, given what the ledger says.
 #[must_use]
@@ -234,13 +234,19 @@ pub fn verify(state: &RunState, hop: &Hop, step: &Step, world: &World) -> Option
         let message = format!("node groups came up meanwhile: {}", new_groups.join(", "));
         return not_verified("NewNodeGroups", message, Remedy::Replan { nodes_each_hop: false }, "");
     }
-    let disorder = disorder(state, hop, world)?;
-    if disorder.is_empty() {
-        let evidence = format!("{} is ACTIVE, and so is all that this hop touched", hop.to);
-        return Some(Event::Verified { step: step.id.clone(), evidence });
+    let Disorder { broken, changing } = disorder(state, hop, world)?;
+    if !broken.is_empty() {
+        let remedy = Remedy::Retry { after_s: VERIFY_AGAIN_S };
+        let next = "resolve what EKS reports, then start again";
+        return not_verified("NotVerified", broken.join("; "), remedy, next);
     }
-    let remedy = Remedy::Retry { after_s: VERIFY_AGAIN_S };
-    not_verified("NotVerified", disorder.join("; "), remedy, "resolve what EKS reports, then start again")
+    if !changing.is_empty() {
+        // Somebody else's change: watched to its end, and no fault of the upgrade's.
+        let remedy = Remedy::Wait { after_s: VERIFY_AGAIN_S };
+        return not_verified("StillChanging", changing.join("; "), remedy, "");
+    }
+    let evidence = format!("{} is ACTIVE, and so is all that this hop touched", hop.to);
+    Some(Event::Verified { step: step.id.clone(), evidence })
 }
 
 /// Health catches up slowly after a change; this and the number of attempts give it some ten minutes.
@@ -251,11 +257,18 @@ fn new_node_groups(state: &RunState, world: &World) -> Vec<String> {
     names.iter().filter(|name| !plan.node_groups.contains(name)).cloned().collect()
 }
 
-fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Vec<String>> {
-    let mut found = Vec::new();
+/// What is not in order, in words.
+#[derive(Default)]
+struct Disorder {
+    broken: Vec<String>,
+    changing: Vec<String>,
+}
+
+fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Disorder> {
+    let mut found = Disorder::default();
     let cluster = world.cluster()?;
     if cluster.version < hop.to {
-        found.push(format!("the control plane is at {}, not {}", cluster.version, hop.to));
+        found.broken.push(format!("the control plane is at {}, not {}", cluster.version, hop.to));
     }
     note(&mut found, "the cluster", &cluster.status, &cluster.health_issues);
     // Nodes and pods lean on these, whether this hop touched them or not.
@@ -270,7 +283,7 @@ fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Vec<String>> {
                 if let Found::Is(group) = world.node_groups.get(name)? {
                     note(&mut found, &format!("node group {name}"), &group.status, &group.health_issues);
                     if group.version < *to && !custom_ami {
-                        found.push(format!("node group {name} is at {}, not {to}", group.version));
+                        found.broken.push(format!("node group {name} is at {}, not {to}", group.version));
                     }
                 }
             }
@@ -280,7 +293,7 @@ fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Vec<String>> {
                         note(&mut found, &format!("add-on {name}"), &addon.status, &addon.health_issues);
                     }
                     if addon.version < *to {
-                        found.push(format!("add-on {name} is at {}, not {to}", addon.version));
+                        found.broken.push(format!("add-on {name} is at {}, not {to}", addon.version));
                     }
                 }
             }
@@ -290,11 +303,13 @@ fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Vec<String>> {
     Some(found)
 }
 
-fn note(found: &mut Vec<String>, what: &str, status: &Status, issues: &[String]) {
-    if *status != Status::Active {
-        found.push(format!("{what} is {}", word(status)));
+fn note(found: &mut Disorder, what: &str, status: &Status, issues: &[String]) {
+    match status {
+        Status::Active => {}
+        Status::Updating | Status::Transient(_) => found.changing.push(format!("{what} is {}", word(status))),
+        Status::Unwell(status) => found.broken.push(format!("{what} is {status}")),
     }
-    found.extend(issues.iter().map(|issue| format!("{what}: {issue}")));
+    found.broken.extend(issues.iter().map(|issue| format!("{what}: {issue}")));
 }
 
 fn is_skipped(state: &RunState, step: &Step) -> bool {

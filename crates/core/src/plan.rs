@@ -45,7 +45,7 @@ pub enum StepKind {
         to: Minor,
         /// How its nodes are replaced.
         strategy: NodeStrategy,
-        /// The launch template to send, when one drives the group.
+        /// The launch template to send, when the request asks for another version of it.
         launch_template: Option<LaunchTemplate>,
         /// Whether its image is the owner's: then no version is sent, only the launch template.
         custom_ami: bool,

@@ -47,7 +47,7 @@ pub struct Wish<'a> {
 #[must_use]
 pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
     let cluster = &inventory.cluster;
-    let mut findings = cluster_findings(inventory);
+    let mut findings = cluster_findings(inventory, wish.target);
     let stages: Vec<Minor> =
         std::iter::once(cluster.version).chain(cluster.version.hops_to(wish.target)).collect();
 
@@ -111,7 +111,7 @@ fn reach(group: &NodeGroup, wish: &Wish<'_>) -> Minor {
     }
 }
 
-fn cluster_findings(inventory: &Inventory) -> Vec<Finding> {
+fn cluster_findings(inventory: &Inventory, target: Minor) -> Vec<Finding> {
     let cluster = &inventory.cluster;
     let name = cluster.arn.name.as_str();
     let mut findings = Vec::new();
@@ -134,9 +134,11 @@ fn cluster_findings(inventory: &Inventory) -> Vec<Finding> {
         ));
     }
     for profile in &inventory.fargate_profiles {
+        // Their kubelets are as new as their last start, at best as new as the control plane now.
+        let level = if skew_allows(target, cluster.version) { Level::Warn } else { Level::Block };
         findings.push(Finding::new(
             Code::Fargate,
-            Level::Warn,
+            level,
             profile,
             "pods of this Fargate profile keep their kubelet until they are restarted",
             "restart the profile's workloads after the upgrade (kubectl rollout restart)",
@@ -263,10 +265,14 @@ struct GroupOnTheWay<'a> {
 impl<'a> GroupOnTheWay<'a> {
     fn new(group: &'a NodeGroup, wish: &Wish<'_>, findings: &mut Vec<Finding>) -> Self {
         let reach = reach(group, wish);
-        let launch_template = group.launch_template.as_ref().map(|template| LaunchTemplate {
-            id: template.id.clone(),
-            version: wish.launch_templates.get(&group.name).unwrap_or(&template.version).clone(),
-        });
+        // Sent only when another version of it is asked for: without, EKS keeps the one the group has, and asks for
+        // no rights on EC2.
+        let asked = wish.launch_templates.get(&group.name);
+        let launch_template = group
+            .launch_template
+            .as_ref()
+            .zip(asked)
+            .map(|(template, version)| LaunchTemplate { id: template.id.clone(), version: version.clone() });
         group_findings(group, reach, wish.target, findings);
         let strategy = wish.policy.strategy_of(&group.name);
         Self { group, version: group.version, reach, launch_template, strategy, reported_skew: false }
@@ -274,7 +280,9 @@ impl<'a> GroupOnTheWay<'a> {
 
     fn roll_for(&mut self, hop: &mut HopBuilder, nodes: NodeHops, findings: &mut Vec<Finding>) {
         let Stage { to, next, target, .. } = hop.stage;
-        let possible = to > self.version && to <= self.reach;
+        // An image of the owner's is made for the target: on the way there it would be newer than its control plane.
+        let its_turn = self.group.ami != AmiFamily::Custom || to == target;
+        let possible = to > self.version && to <= self.reach && its_turn;
         let last_chance = to == self.reach.min(target);
         let needed = next.is_some_and(|next| !skew_allows(next, self.version));
         let reason = if possible && needed {

@@ -150,7 +150,10 @@ pub fn of_refusal(refusal: &Refusal) -> Failure {
             "give the act function's role the permission that EKS names (infra/template.yaml), then start again",
         ),
         ("ResourceNotFound", _) | (_, 404) => (Remedy::Wait { after_s: 60 }, ""),
-        _ if wants_equal_nodes => (Remedy::Replan { nodes_each_hop: true }, ""),
+        _ if wants_equal_nodes => (
+            Remedy::Replan { nodes_each_hop: true },
+            "bring the node groups that EKS names to the control plane's version, then start again",
+        ),
         _ if refusal.message.contains("IPs in each subnet to be free") => {
             (Remedy::Stop, "free at least 5 addresses in each of the cluster's subnets, then start again")
         }

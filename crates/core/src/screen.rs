@@ -45,6 +45,8 @@ pub enum LeftAloneCode {
     HaltedBefore,
     /// EKS knows no such cluster.
     NotFound,
+    /// EKS did not say anything about it.
+    NotSeen,
     /// It is of another account or Region, or no cluster at all.
     NotOurs,
     /// It is not in a state that can be upgraded.
@@ -129,6 +131,7 @@ pub fn screen(
             launch_templates: std::collections::BTreeMap::default(),
             dry_run: false,
             reason: Some(because(current, due)),
+            resume: None,
             campaign: Some(campaign.clone()),
         }),
     }

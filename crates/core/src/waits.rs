@@ -35,6 +35,9 @@ pub const UNKNOWN: Span = Span { early_s: 60, typical_s: 600, late_s: 3600, shar
 
 /// Setting up and scaling a node group up and down, whatever its size.
 const NODE_GROUP_FIXED_S: u32 = 420;
+/// However large a group, a drain that a budget blocks is over after 15 minutes and nodes that do not join after
+/// some 20: that is when bad news may be there.
+const NODE_GROUP_EARLY_S_MAX: u32 = 1200;
 /// One batch of nodes: about five minutes.
 const NODE_BATCH_S: u32 = 300;
 
@@ -54,7 +57,12 @@ impl Span {
         let batches = size.div_ceil(max_unavailable.max(1));
         let typical_s = NODE_GROUP_FIXED_S.saturating_add(batches.saturating_mul(NODE_BATCH_S));
         // A drain that a budget blocks fails after 15 minutes; healthy groups were seen at half the typical.
-        Self { early_s: typical_s / 2, typical_s, late_s: typical_s.saturating_mul(3), share: 20 }
+        Self {
+            early_s: (typical_s / 2).min(NODE_GROUP_EARLY_S_MAX),
+            typical_s,
+            late_s: typical_s.saturating_mul(3),
+            share: 20,
+        }
     }
 
     /// How many seconds to wait before looking again at something that has gone on since `since`.

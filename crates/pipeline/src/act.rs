@@ -101,7 +101,7 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
         token: &Token,
         since: Timestamp,
     ) -> Answer<String> {
-        if let Some(call) = guard::call_of(step, request.action) {
+        if let Some(call) = guard::call_of(step, request.action, &World::default()) {
             let updates = recent_updates(&self.eks, cluster, &call.resource()).await?;
             if let Some(ours) = updates.iter().find(|update| is_ours(&call, update, since)) {
                 return started(journal, &step.id, &ours.id, true).await;
@@ -120,7 +120,8 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
                     name: "ResourceInUse".into(),
                     message: format!("{resource} is being changed by somebody else"),
                 };
-                self.refused(journal, cluster, step, &resource, &refusal).await
+                let call = guard::call_of(step, request.action, &world);
+                self.refused(journal, cluster, step, (call.as_ref(), since), &resource, &refusal).await
             }
             Verdict::Record(event) => match *event {
                 Event::Withheld { failure, .. } => {
@@ -156,30 +157,30 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
             Err(CallError::Unknown(why)) => Err(PipelineError::FateUnknown { call: call.to_string(), why }),
             Err(CallError::Refused(refusal)) => {
                 let resource = call.resource();
-                if let Some(id) = remedy::update_in_progress(&refusal.message)
-                    && let Found::Is(update) = self.eks.update(cluster, &resource, &id).await?
-                    && is_ours(call, &update, since)
-                {
-                    return started(journal, &step.id, &id, true).await;
-                }
-                self.refused(journal, cluster, step, &resource, &refusal).await
+                self.refused(journal, cluster, step, (Some(call), since), &resource, &refusal).await
             }
         }
     }
 
+    /// The call was refused. Where something else is under way, it may be this very call's update after all,
+    /// its answer lost on an earlier try: then it is adopted, and never asked for again.
     async fn refused(
         &self,
         journal: &mut Journal<'_, L, T>,
         cluster: &ClusterName,
         step: &Step,
+        (call, since): (Option<&Call>, Timestamp),
         resource: &Resource,
         refusal: &Refusal,
     ) -> Answer<String> {
-        let theirs = if refusal.status == 409 {
-            update_in_progress(&self.eks, cluster, resource).await?.map(|update| update.id)
-        } else {
-            None
-        };
+        let under_way =
+            if refusal.status == 409 { self.update_behind(cluster, resource, refusal).await? } else { None };
+        if let (Some(call), Some(update)) = (call, &under_way)
+            && is_ours(call, update, since)
+        {
+            return started(journal, &step.id, &update.id, true).await;
+        }
+        let theirs = under_way.map(|update| update.id);
         let failure = remedy::of_refusal(refusal);
         let text = format!("refused: {}", failure.message);
         journal
@@ -191,6 +192,21 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
             })
             .await?;
         Ok(text)
+    }
+
+    /// The update that stands in the way: the one that the refusal names, else whichever is in progress.
+    async fn update_behind(
+        &self,
+        cluster: &ClusterName,
+        resource: &Resource,
+        refusal: &Refusal,
+    ) -> Answer<Option<Update>> {
+        if let Some(id) = remedy::update_in_progress(&refusal.message)
+            && let Found::Is(update) = self.eks.update(cluster, resource, &id).await?
+        {
+            return Ok(Some(update));
+        }
+        Ok(update_in_progress(&self.eks, cluster, resource).await?)
     }
 
     /// Somebody else is changing the resource: record it, and come back when they are done.

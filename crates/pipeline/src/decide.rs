@@ -96,7 +96,7 @@ impl<E: Eks, L: Ledger, T: Time> Decide<E, L, T> {
         look(&self.eks, &name, observe::queries_to_verify(&journal.state, &hop), &mut world).await?;
         if observe::verify(&journal.state, &hop, &step, &world).is_none() {
             let why = "something that the hop touched could not be looked at".to_owned();
-            return Err(EksDown { operation: "verify", why }.into());
+            return Err(EksDown { operation: "verify", denied: false, why }.into());
         }
         let written = journal
             .record(|state| match state.steps.get(id).map(|progress| &progress.phase) {

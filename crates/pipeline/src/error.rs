@@ -32,7 +32,7 @@ pub enum PipelineError {
         /// What was asked for.
         what: String,
     },
-    /// EKS, Health or Step Functions does not answer a read.
+    /// EKS, Health or Step Functions does not answer a read, or denies it (`EksDenied`).
     #[error("{0}")]
     EksUnavailable(#[from] EksDown),
     /// A mutating call was sent and its answer lost.
@@ -59,6 +59,7 @@ impl PipelineError {
             Self::LedgerBroken(_) => "LedgerBroken",
             Self::LeaseLost(_) => "LeaseLost",
             Self::UnknownWork { .. } => "UnknownWork",
+            Self::EksUnavailable(down) if down.denied => "EksDenied",
             Self::EksUnavailable(_) => "EksUnavailable",
             Self::FateUnknown { .. } => "FateUnknown",
         }

@@ -12,12 +12,12 @@ use eks_upgrade_core::ids::{CampaignId, digest};
 use eks_upgrade_core::notice;
 use eks_upgrade_core::policy::Policy;
 use eks_upgrade_core::report;
-use eks_upgrade_core::screen::{LeftAlone, LeftAloneCode, Screened, screen};
+use eks_upgrade_core::screen::{Lease, LeftAlone, LeftAloneCode, Screened, screen};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use crate::error::Answer;
-use crate::ports::{Affected, Campaigns, Claim, Eks, Health, Inbox, Ledger, Time};
+use crate::ports::{Affected, Campaigns, Claim, Eks, EksDown, Executions, Health, Inbox, Ledger, Time};
 
 /// The use case.
 pub struct Intake<E, H, L, C, T> {
@@ -46,7 +46,7 @@ const RECORDED_MAX: usize = 1_000;
 /// The subject under which the clusters that people were told about are remembered.
 const TOLD: &str = "told";
 
-impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L, C, T> {
+impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> Intake<E, H, L, C, T> {
     /// Takes in whatever arrives: an EventBridge event, or `{"trigger": "sweep"}` from the schedule.
     pub async fn take(&self, event: &Value) -> Answer<IntakeAnswer> {
         if event.get("trigger").and_then(Value::as_str) == Some("sweep") {
@@ -87,6 +87,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
             .buffered(CLUSTERS_AT_ONCE)
             .try_collect()
             .await?;
+        at_least_one_seen(judged.iter())?;
         let mut upgrades = Vec::new();
         for screened in judged {
             match screened {
@@ -115,6 +116,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
             .buffered(CLUSTERS_AT_ONCE)
             .try_collect()
             .await?;
+        at_least_one_seen(judged.iter().map(|(_, screened)| screened))?;
         let due: BTreeSet<ClusterArn> = judged
             .iter()
             .filter(|(_, screened)| concerns_sweep(screened))
@@ -174,12 +176,23 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
         if let Err(error) = at_home(arn, &self.home) {
             return Ok(Screened::LeftAlone(not_ours(arn.to_string(), error.to_string())));
         }
-        let Found::Is(cluster) = self.eks.cluster(&arn.name).await? else {
-            let text = "EKS knows no such cluster".to_owned();
-            let cluster = arn.name.to_string();
-            return Ok(Screened::LeftAlone(LeftAlone { cluster, code: LeftAloneCode::NotFound, text }));
+        let left = |code, text: String| {
+            Ok(Screened::LeftAlone(LeftAlone { cluster: arn.name.to_string(), code, text }))
+        };
+        let cluster = match self.eks.cluster(&arn.name).await {
+            Ok(Found::Is(cluster)) => cluster,
+            Ok(Found::Gone) => return left(LeftAloneCode::NotFound, "EKS knows no such cluster".into()),
+            // One cluster that cannot be read must not keep the others from being looked at.
+            Err(down) => {
+                return left(LeftAloneCode::NotSeen, format!("it could not be looked at: {}", down.why));
+            }
         };
         let lease = self.ledger.lease(arn).await?;
+        if let Some(open) = lease.as_ref().filter(|lease| lease.ended.is_none())
+            && !self.campaigns.is_running(&open.execution).await?
+        {
+            return Ok(Screened::Upgrade(pick_up(arn, open, campaign)));
+        }
         Ok(screen(&cluster, lease.as_ref(), &self.policy, calendar, campaign, self.time.now()))
     }
 
@@ -251,6 +264,36 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns, T: Time> Intake<E, H, L
             self.ledger.settle(key, entity, &outcome_of(entity, entity), now).await?;
         }
         Ok(())
+    }
+}
+
+/// The request that goes on with a run whose execution has ended before the run did.
+fn pick_up(arn: &ClusterArn, lease: &Lease, campaign: &CampaignId) -> UpgradeRequest {
+    UpgradeRequest {
+        cluster: arn.to_string(),
+        target: None,
+        strategy: None,
+        launch_templates: std::collections::BTreeMap::default(),
+        dry_run: false,
+        reason: Some(format!("run {} was interrupted", lease.run)),
+        resume: Some(lease.run.clone()),
+        campaign: Some(campaign.clone()),
+    }
+}
+
+/// Fails when nothing at all could be looked at: then the trigger is to be tried again as a whole.
+fn at_least_one_seen<'a>(judged: impl Iterator<Item = &'a Screened>) -> Result<(), EksDown> {
+    let judged: Vec<&Screened> = judged.collect();
+    let not_seen = |screened: &Screened| match screened {
+        Screened::LeftAlone(left) if left.code == LeftAloneCode::NotSeen => Some(left.text.clone()),
+        _ => None,
+    };
+    let unseen: Vec<String> = judged.iter().copied().filter_map(not_seen).collect();
+    match unseen.first() {
+        Some(why) if unseen.len() == judged.len() => {
+            Err(EksDown { operation: "eks:DescribeCluster", denied: false, why: why.clone() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Answer, PipelineError};
 use crate::ports::{LeaseChange, Ledger, Time, Write, WriteError};
 
 /// How often a write is tried against others who write the same run: parallel actions of one hop.
-const CONFLICTS_MAX: usize = 20;
+const CONFLICTS_MAX: usize = 50;
 
 /// The ledger of one run, for one holder of its lease.
 pub struct Journal<'a, L, T> {
@@ -77,6 +77,27 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         match journal.write(vec![resumed], LeaseChange::Take { seen: Some(seen) }).await {
             Ok(()) => Ok(Some(journal)),
             Err(Failed::Conflict | Failed::For(PipelineError::LeaseLost(_))) => Ok(None),
+            Err(Failed::For(error)) => Err(error),
+        }
+    }
+
+    /// Ends a run whose execution has ended and that nobody wants to go on with; its lease is free then.
+    /// `false` when somebody was faster.
+    pub async fn supersede(
+        ledger: &'a L,
+        time: &'a T,
+        seen: Lease,
+        by: &ExecutionArn,
+        ending: Ending,
+    ) -> Answer<bool> {
+        let state = read(ledger, &seen.run).await?;
+        let fence = Fence(seen.fence.0 + 1);
+        let lease = Lease { execution: by.clone(), fence, ended: Some(ending.clone()), ..seen.clone() };
+        let mut journal = Self { ledger, time, lease, state };
+        let events = vec![Event::Resumed { execution: by.clone() }, Event::Ended(ending)];
+        match journal.write(events, LeaseChange::Take { seen: Some(seen) }).await {
+            Ok(()) => Ok(true),
+            Err(Failed::Conflict | Failed::For(PipelineError::LeaseLost(_))) => Ok(false),
             Err(Failed::For(error)) => Err(error),
         }
     }

@@ -2,17 +2,19 @@
 //!
 //! For tests and simulations; nothing that ships uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::contract::CampaignInput;
-use eks_upgrade_core::ids::{CampaignId, RunId};
+use eks_upgrade_core::ids::{CampaignId, ExecutionArn, RunId};
 use eks_upgrade_core::ledger::Sealed;
 use eks_upgrade_core::screen::{Lease, LeftAlone};
 use jiff::Timestamp;
 
-use crate::ports::{Campaigns, Claim, EksDown, Inbox, LeaseChange, Ledger, LedgerDown, Write, WriteError};
+use crate::ports::{
+    Campaigns, Claim, EksDown, Executions, Inbox, LeaseChange, Ledger, LedgerDown, Write, WriteError,
+};
 
 /// What was kept.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub struct Kept {
     pub refused: BTreeMap<String, String>,
     /// Campaigns recorded.
     pub campaigns: BTreeMap<CampaignId, CampaignInput>,
+    /// Executions that are over; any other is taken to be running.
+    pub over: BTreeSet<ExecutionArn>,
     /// Campaigns started, in order, without those started again.
     pub started: Vec<CampaignInput>,
 }
@@ -109,6 +113,12 @@ impl Inbox for &Memory {
     async fn campaign(&self, input: &CampaignInput, _: &[LeftAlone], _: Timestamp) -> Result<(), LedgerDown> {
         self.kept().campaigns.insert(input.campaign.clone(), input.clone());
         Ok(())
+    }
+}
+
+impl Executions for &Memory {
+    async fn is_running(&self, execution: &ExecutionArn) -> Result<bool, EksDown> {
+        Ok(!self.kept().over.contains(execution))
     }
 }
 

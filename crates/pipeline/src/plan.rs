@@ -74,7 +74,9 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
             |error: eks_upgrade_core::policy::PolicyError| DoorError::InvalidPolicy(error.to_string());
         let mut policy = self.policy.clone().for_cluster(&cluster.tags).map_err(invalid)?;
         if let Some(strategy) = request.strategy {
+            // What is asked for by hand goes before what the policy says of single groups.
             policy.strategy = strategy;
+            policy.node_group_strategy.clear();
         }
         if let Status::Unwell(_) | Status::Transient(_) = cluster.status {
             let status = word(&cluster.status).to_owned();
@@ -111,7 +113,10 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         }
         match self.run_of_lease(&admitted, &asked.execution).await? {
             Some(journal) => self.go_on(admitted, journal).await,
-            None => self.begin(admitted, &asked.execution).await,
+            None => match admitted.request.resume {
+                Some(run) => Err(DoorError::NothingToResume(run).into()),
+                None => self.begin(admitted, &asked.execution).await,
+            },
         }
     }
 
@@ -146,6 +151,7 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         let Some(lease) = self.ledger.lease(arn).await?.filter(|lease| lease.ended.is_none()) else {
             return Ok(None);
         };
+        let state = read(&self.ledger, &lease.run).await?;
         if lease.execution == *by {
             let journal = Journal::load(&self.ledger, &self.time, &lease.run, lease.fence, by).await?;
             return Ok(Some(journal));
@@ -153,22 +159,20 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         if self.executions.is_running(&lease.execution).await? {
             return Err(held(&arn.name, &lease).into());
         }
-        let Some(mut journal) = Journal::take_over(&self.ledger, &self.time, lease.clone(), by).await? else {
-            return Err(held(&arn.name, &lease).into());
-        };
-        let same_cluster = journal.state.opened.cluster_created_at == admitted.cluster.created_at;
-        // Without a stated target, going on is what is meant.
-        let same_target = admitted.request.target.is_none() || lease.target == admitted.target;
-        if same_target && same_cluster {
-            return Ok(Some(journal));
+        if admitted.goes_on_with(&state) {
+            let resumed = Journal::take_over(&self.ledger, &self.time, lease.clone(), by).await?;
+            return resumed.map(Some).ok_or_else(|| held(&arn.name, &lease).into());
         }
         let ending = Ending::Halted {
             code: "Superseded".into(),
-            message: format!("its execution ended, and another asked for {}", admitted.target),
+            message: format!("its execution ended, and another asked for {} otherwise", admitted.target),
             next_action: "see the newer run".into(),
         };
-        journal.close(ending).await?;
-        Ok(None)
+        if Journal::supersede(&self.ledger, &self.time, lease.clone(), by, ending).await? {
+            Ok(None)
+        } else {
+            Err(held(&arn.name, &lease).into())
+        }
     }
 
     /// A new run.
@@ -232,7 +236,7 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
     ) -> Answer<PlanAnswer> {
         let state = read(&self.ledger, &again.run).await?;
         let mut journal = Journal::load(&self.ledger, &self.time, &again.run, again.fence, by).await?;
-        if let Some(ending) = turned(&state, &admitted.cluster) {
+        if let Some(ending) = turned(&state, &admitted.cluster, self.time.now()) {
             return Ok(PlanAnswer::Blocked { run: again.run.clone(), fence: again.fence, ending });
         }
         admitted.stand_by(&state);
@@ -293,6 +297,20 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
 }
 
 impl Admitted {
+    /// Whether the request means the run that is open: the same cluster, to the same target, in the same way.
+    /// Whoever stops a forced upgrade and asks for a rolling one must not get the forced one back.
+    fn goes_on_with(&self, state: &RunState) -> bool {
+        if let Some(run) = &self.request.resume {
+            return *run == state.run;
+        }
+        let opened = &state.opened;
+        let same_cluster = opened.cluster_created_at == self.cluster.created_at;
+        // Without a stated target, going on is what is meant.
+        let same_target = self.request.target.is_none() || opened.target == self.target;
+        let same_templates = opened.launch_templates == self.request.launch_templates;
+        same_cluster && same_target && same_templates && opened.policy == self.policy
+    }
+
     /// What the run was opened with holds for all its plans, whatever rule or tag says by now.
     fn stand_by(&mut self, state: &RunState) {
         self.policy = state.opened.policy.clone();

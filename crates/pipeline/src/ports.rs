@@ -24,6 +24,8 @@ use jiff::Timestamp;
 pub struct EksDown {
     /// The operation, such as `eks:DescribeCluster`.
     pub operation: &'static str,
+    /// Whether it was denied: then another try is of no use.
+    pub denied: bool,
     /// What the client saw.
     pub why: String,
 }

@@ -228,7 +228,8 @@ impl crate::state::Addon {
             self.version = version;
         }
         self.configuration = wanted.configuration.or(self.configuration.take());
-        self.role = wanted.role.or(self.role.take());
+        // An update that names no role falls back to the nodes' (API reference, UpdateAddon).
+        self.role = wanted.role;
         if let Some(associations) = wanted.pod_identities {
             self.pod_identities = associations;
         }

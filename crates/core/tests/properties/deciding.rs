@@ -257,7 +257,7 @@ proptest! {
                     prop_assert!(!force, "the policy is rolling");
                     prop_assert_eq!(&world.node_groups[&name].is().unwrap().status, &Status::Active);
                 }
-                Call::UpdateAddon { name, version } => {
+                Call::UpdateAddon { name, version, .. } => {
                     let addon = world.addons[&name].is().unwrap();
                     prop_assert!(version > addon.version && addon.status != Status::Updating);
                 }

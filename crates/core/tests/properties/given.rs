@@ -129,7 +129,14 @@ fn addons(cluster: u8, catalogue: &Catalogue) -> impl Strategy<Value = Vec<Addon
             let weights = (0..20_usize, status(), proptest::bool::weighted(0.85));
             weights.prop_map(move |(pick, status, present)| {
                 let version = installed.get(pick).unwrap_or(&installed[pick % (installed.len() - 3)]).clone();
-                present.then(|| Addon { name: name.clone(), version, status, health_issues: Vec::new() })
+                present.then(|| Addon {
+                    name: name.clone(),
+                    version,
+                    status,
+                    role: None,
+                    configuration: None,
+                    health_issues: Vec::new(),
+                })
             })
         })
         .collect();
@@ -210,6 +217,8 @@ pub fn usual() -> Case {
         name: name.into(),
         version: version(v),
         status: Status::Active,
+        role: None,
+        configuration: None,
         health_issues: Vec::new(),
     };
     let group = |name: &str| NodeGroup {

@@ -50,7 +50,9 @@ fn carry_out(step: &Step, hop: &Hop, world: &mut Inventory) -> Result<(), TestCa
             prop_assert_eq!(*custom_ami, group.ami == AmiFamily::Custom);
             prop_assert!(group.ami != AmiFamily::AmazonLinux2 || to.number() <= 32);
             group.version = *to;
-            group.launch_template.clone_from(launch_template);
+            if launch_template.is_some() {
+                group.launch_template.clone_from(launch_template);
+            }
         }
         StepKind::Verify => {
             prop_assert_eq!(at, hop.to);
