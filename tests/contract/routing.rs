@@ -53,8 +53,11 @@ fn every_wait_is_a_state_of_its_name() {
     assert_eq!(set(waits.map(|(name, _)| name)), expected);
 
     let mut routed = BTreeSet::new();
-    for (condition, next) in conditions(hop.state("WhatNow")) {
-        if let ["wait", what] = quoted(condition)[..] {
+    // The cut that keeps a history short goes before all others and says nothing about what is waited for.
+    let by_decision = |(condition, _): &(&str, &str)| !condition.contains("$rounds");
+    for (condition, next) in conditions(hop.state("WhatNow")).into_iter().filter(by_decision) {
+        // One that lists several decisions is about something else than what is waited for.
+        if let (false, ["wait", what]) = (condition.contains(" in ["), &quoted(condition)[..]) {
             assert_eq!(next, format!("WaitFor{what}"), "{condition}");
             routed.insert(next.to_owned());
         }

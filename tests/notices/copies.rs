@@ -226,9 +226,19 @@ fn whatever_befalls_any_single_port_call_the_next_try_starts_what_is_due() {
                     break;
                 }
             }
-            assert_eq!(started(&fleet), once(&["old", "prod-a"]), "{mishap:?} at port call {call}");
-            assert_eq!(fleet.table.memory.kept().started.len(), 1, "{mishap:?} at port call {call}");
-            assert_eq!(take(&fleet, &copy(&event, 1)), IntakeAnswer::Duplicate);
+            let place = format!("{mishap:?} at port call {call}");
+            assert_eq!(take(&fleet, &copy(&event, 1)), IntakeAnswer::Duplicate, "{place}");
+            assert_eq!(fleet.table.memory.kept().started.len(), 1, "{place}");
+            let mut clusters = started(&fleet);
+            if clusters.len() < 2 {
+                // A cluster that could not be looked at holds up no other; the next sweep has it.
+                assert!(["FailsBefore", "FailsAfter"].contains(&format!("{mishap:?}").as_str()), "{place}");
+                fleet.pass(86_400);
+                take(&fleet, &json!({"trigger": "sweep"}));
+                clusters = started(&fleet);
+            }
+            let names: Vec<&str> = clusters.keys().map(String::as_str).collect();
+            assert_eq!(names, ["old", "prod-a"], "{place}");
         }
     }
 }

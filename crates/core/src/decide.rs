@@ -178,15 +178,13 @@ fn of_ending(ending: &Ending) -> Decision {
     }
 }
 
-/// Why the run may not be planned again for `cluster`: it is another one, or somebody took it back, or on.
+/// Why the run may not be planned again for `cluster`, or not yet: it is another one, or somebody took it back,
+/// or on. A halt or a wait.
 #[must_use]
-pub fn turned(state: &RunState, cluster: &Cluster, now: Timestamp) -> Option<Ending> {
+pub fn turned(state: &RunState, cluster: &Cluster, now: Timestamp) -> Option<Decision> {
     let hop = state.plan.as_ref()?.hops.last()?;
     let world = World { cluster: Some(Found::Is(cluster.clone())), ..World::default() };
-    match world_turned(state, hop, &world, now)? {
-        Decision::Halt { code, message, next_action } => Some(Ending::Halted { code, message, next_action }),
-        _ => None,
-    }
+    world_turned(state, hop, &world, now)
 }
 
 /// The world as a whole is not what the run is about any more.

@@ -76,7 +76,6 @@ pub fn wants_a_person(code: LeftAloneCode) -> bool {
     match code {
         LeftAloneCode::NotOptedIn
         | LeftAloneCode::NoTarget
-        | LeftAloneCode::NotSeen
         | LeftAloneCode::HaltedBefore
         | LeftAloneCode::NotActive
         | LeftAloneCode::InvalidTags => true,

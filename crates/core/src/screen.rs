@@ -45,8 +45,6 @@ pub enum LeftAloneCode {
     HaltedBefore,
     /// EKS knows no such cluster.
     NotFound,
-    /// EKS did not say anything about it.
-    NotSeen,
     /// It is of another account or Region, or no cluster at all.
     NotOurs,
     /// It is not in a state that can be upgraded.

@@ -13,11 +13,11 @@ use eks_upgrade_core::notice;
 use eks_upgrade_core::policy::Policy;
 use eks_upgrade_core::report;
 use eks_upgrade_core::screen::{Lease, LeftAlone, LeftAloneCode, Screened, screen};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use crate::error::Answer;
-use crate::ports::{Affected, Campaigns, Claim, Eks, EksDown, Executions, Health, Inbox, Ledger, Time};
+use crate::error::{Answer, PipelineError};
+use crate::ports::{Affected, Campaigns, Claim, Eks, Executions, Health, Inbox, Ledger, Time};
 
 /// The use case.
 pub struct Intake<E, H, L, C, T> {
@@ -82,22 +82,18 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         named.extend(self.claim(&notice.key, &campaign, more.difference(&named).cloned()).await?);
 
         let calendar = self.eks.calendar().await?;
-        let judged: Vec<Screened> = stream::iter(&named)
-            .map(|arn| self.judge(arn, &calendar, &campaign))
-            .buffered(CLUSTERS_AT_ONCE)
-            .try_collect()
-            .await?;
-        at_least_one_seen(judged.iter())?;
+        let judged = self.judge_all(named, &calendar, &campaign).await;
         let mut upgrades = Vec::new();
-        for screened in judged {
-            match screened {
+        for (_, screened) in &judged.seen {
+            match screened.clone() {
                 Screened::Upgrade(request) => upgrades.push(request),
                 Screened::LeftAlone(left) => left_alone.push(left),
             }
         }
         let answer = self.start(&campaign, upgrades, &left_alone, &[]).await?;
-        self.settle(&notice.key, &named, &notice.refused_entities, &left_alone, &campaign).await?;
-        Ok(answer)
+        let seen = judged.seen.iter().map(|(arn, _)| arn.clone()).collect();
+        self.settle(&notice.key, &seen, &notice.refused_entities, &left_alone, &campaign).await?;
+        judged.failed.map_or(Ok(answer), Err)
     }
 
     async fn sweep(&self) -> Answer<IntakeAnswer> {
@@ -108,15 +104,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         let all: BTreeSet<ClusterArn> = names.iter().map(|name| self.home.cluster(name)).collect();
         // The campaign's name follows from what is due, and what is due does not depend on its name.
         let provisional = CampaignId::of("sweep", &[&key]);
-        let judged: Vec<(ClusterArn, Screened)> = stream::iter(all)
-            .map(|arn| {
-                let (calendar, provisional) = (&calendar, &provisional);
-                async move { self.judge(&arn, calendar, provisional).await.map(|screened| (arn, screened)) }
-            })
-            .buffered(CLUSTERS_AT_ONCE)
-            .try_collect()
-            .await?;
-        at_least_one_seen(judged.iter().map(|(_, screened)| screened))?;
+        let Judged { seen: judged, failed } = self.judge_all(all, &calendar, &provisional).await;
         let due: BTreeSet<ClusterArn> = judged
             .iter()
             .filter(|(_, screened)| concerns_sweep(screened))
@@ -140,7 +128,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         }
         let answer = self.start(&campaign, upgrades, &left_alone, &at_rest).await?;
         self.settle(&key, &ours, &[], &left_alone, &campaign).await?;
-        Ok(answer)
+        failed.map_or(Ok(answer), Err)
     }
 
     /// The clusters among `named` that this campaign is to work on.
@@ -172,20 +160,42 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         }
     }
 
+    /// Judges each. One that cannot be read does not keep the others from being looked at: its failure is handed
+    /// on at the end, so that the trigger is tried again for it alone.
+    async fn judge_all(
+        &self,
+        clusters: BTreeSet<ClusterArn>,
+        calendar: &Calendar,
+        campaign: &CampaignId,
+    ) -> Judged {
+        let answers: Vec<(ClusterArn, Answer<Screened>)> = stream::iter(clusters)
+            .map(|arn| async move {
+                let answer = self.judge(&arn, calendar, campaign).await;
+                (arn, answer)
+            })
+            .buffered(CLUSTERS_AT_ONCE)
+            .collect()
+            .await;
+        let mut judged = Judged::default();
+        for (arn, answer) in answers {
+            match answer {
+                Ok(screened) => judged.seen.push((arn, screened)),
+                Err(error) => {
+                    tracing::warn!(%arn, %error, "could not be looked at");
+                    judged.failed.get_or_insert(error);
+                }
+            }
+        }
+        judged
+    }
+
     async fn judge(&self, arn: &ClusterArn, calendar: &Calendar, campaign: &CampaignId) -> Answer<Screened> {
         if let Err(error) = at_home(arn, &self.home) {
             return Ok(Screened::LeftAlone(not_ours(arn.to_string(), error.to_string())));
         }
-        let left = |code, text: String| {
-            Ok(Screened::LeftAlone(LeftAlone { cluster: arn.name.to_string(), code, text }))
-        };
-        let cluster = match self.eks.cluster(&arn.name).await {
-            Ok(Found::Is(cluster)) => cluster,
-            Ok(Found::Gone) => return left(LeftAloneCode::NotFound, "EKS knows no such cluster".into()),
-            // One cluster that cannot be read must not keep the others from being looked at.
-            Err(down) => {
-                return left(LeftAloneCode::NotSeen, format!("it could not be looked at: {}", down.why));
-            }
+        let Found::Is(cluster) = self.eks.cluster(&arn.name).await? else {
+            let (cluster, text) = (arn.name.to_string(), "EKS knows no such cluster".to_owned());
+            return Ok(Screened::LeftAlone(LeftAlone { cluster, code: LeftAloneCode::NotFound, text }));
         };
         let lease = self.ledger.lease(arn).await?;
         if let Some(open) = lease.as_ref().filter(|lease| lease.ended.is_none())
@@ -267,6 +277,14 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
     }
 }
 
+/// What became of looking at many clusters.
+#[derive(Default)]
+struct Judged {
+    seen: Vec<(ClusterArn, Screened)>,
+    /// The first failure, if any could not be looked at.
+    failed: Option<PipelineError>,
+}
+
 /// The request that goes on with a run whose execution has ended before the run did.
 fn pick_up(arn: &ClusterArn, lease: &Lease, campaign: &CampaignId) -> UpgradeRequest {
     UpgradeRequest {
@@ -278,22 +296,6 @@ fn pick_up(arn: &ClusterArn, lease: &Lease, campaign: &CampaignId) -> UpgradeReq
         reason: Some(format!("run {} was interrupted", lease.run)),
         resume: Some(lease.run.clone()),
         campaign: Some(campaign.clone()),
-    }
-}
-
-/// Fails when nothing at all could be looked at: then the trigger is to be tried again as a whole.
-fn at_least_one_seen<'a>(judged: impl Iterator<Item = &'a Screened>) -> Result<(), EksDown> {
-    let judged: Vec<&Screened> = judged.collect();
-    let not_seen = |screened: &Screened| match screened {
-        Screened::LeftAlone(left) if left.code == LeftAloneCode::NotSeen => Some(left.text.clone()),
-        _ => None,
-    };
-    let unseen: Vec<String> = judged.iter().copied().filter_map(not_seen).collect();
-    match unseen.first() {
-        Some(why) if unseen.len() == judged.len() => {
-            Err(EksDown { operation: "eks:DescribeCluster", denied: false, why: why.clone() })
-        }
-        _ => Ok(()),
     }
 }
 

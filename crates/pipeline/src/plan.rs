@@ -5,7 +5,7 @@ use eks_upgrade_core::arn::{ClusterName, Home};
 use eks_upgrade_core::calendar::{Calendar, SupportStatus};
 use eks_upgrade_core::cluster::{Cluster, Found, Resource, Status};
 use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanRequest};
-use eks_upgrade_core::decide::{WaitFor, turned};
+use eks_upgrade_core::decide::{Decision, WaitFor, turned};
 use eks_upgrade_core::door::{DoorError, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Event, RunState};
@@ -236,8 +236,15 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
     ) -> Answer<PlanAnswer> {
         let state = read(&self.ledger, &again.run).await?;
         let mut journal = Journal::load(&self.ledger, &self.time, &again.run, again.fence, by).await?;
-        if let Some(ending) = turned(&state, &admitted.cluster, self.time.now()) {
-            return Ok(PlanAnswer::Blocked { run: again.run.clone(), fence: again.fence, ending });
+        match turned(&state, &admitted.cluster, self.time.now()) {
+            Some(Decision::Halt { code, message, next_action }) => {
+                let ending = Ending::Halted { code, message, next_action };
+                return Ok(PlanAnswer::Blocked { run: again.run.clone(), fence: again.fence, ending });
+            }
+            Some(Decision::Wait { wait_for, seconds, text }) => {
+                return Ok(PlanAnswer::Wait { wait_for, seconds, text });
+            }
+            _ => {}
         }
         admitted.stand_by(&state);
         if again.nodes_each_hop || state.plan.as_ref().is_some_and(|plan| plan.nodes == NodeHops::EachHop) {
