@@ -119,6 +119,42 @@ def test_aborted_and_started_again_it_goes_on_from_where_it_was(stack: LocalStac
     assert len(calls(stack, "aborted")) == 4, "control plane, two add-ons and one node group, once each"
 
 
+def test_an_aborted_run_is_picked_up_by_the_next_notice(stack: LocalStack) -> None:
+    stack.sim("clusters", cluster("orphan"))
+    first = stack.start_upgrade({"cluster": "orphan", "target": "1.35", "strategy": "rolling-then-force"})
+    until(lambda: in_flight(stack, "orphan"))
+    stack.sfn.stop_execution(executionArn=first)
+    until(lambda: stack.execution(first)["status"] == "ABORTED")
+
+    stack.put_notice(notice_of(["orphan"], "orphan"))
+    until(lambda: events(stack, "orphan")[-1:] == ["ended"])
+    assert version_of(stack, "orphan") == "1.35"
+    assert events(stack, "orphan").count("opened") == events(stack, "orphan").count("resumed") == 1
+    assert len(calls(stack, "orphan")) == 4
+
+
+def test_who_stops_a_forced_upgrade_and_asks_for_a_rolling_one_gets_a_rolling_one(stack: LocalStack) -> None:
+    stack.sim("clusters", cluster("softer"))
+    first = stack.start_upgrade({"cluster": "softer", "target": "1.35", "strategy": "force"})
+    until(lambda: in_flight(stack, "softer"))
+    stack.sfn.stop_execution(executionArn=first)
+    until(lambda: stack.execution(first)["status"] == "ABORTED")
+    assert stack.wait(stack.start_upgrade({"cluster": "softer", "target": "1.35"}))["status"] == "SUCCEEDED"
+    rolled = calls(stack, "softer", "UpdateNodegroupVersion")
+    assert [one["input"]["force"] for one in rolled] == [False]
+    assert len(calls(stack, "softer", "UpdateClusterVersion")) == 1, "what was in flight was watched, not repeated"
+
+
+def test_an_add_on_keeps_its_role_and_its_configuration(stack: LocalStack) -> None:
+    role, values = "arn:aws:iam::123456789012:role/ebs-csi", '{"controller":{"replicaCount":3}}'
+    addon = {"name": "aws-ebs-csi-driver", "role": role, "configuration_values": values}
+    stack.sim("clusters", cluster("keeper", addons=[addon]))
+    assert stack.wait(stack.start_upgrade({"cluster": "keeper", "target": "1.35"}))["status"] == "SUCCEEDED"
+    assert len(calls(stack, "keeper", "UpdateAddon")) == 1
+    kept = stack.client("eks").describe_addon(clusterName="keeper", addonName="aws-ebs-csi-driver")["addon"]
+    assert (kept["serviceAccountRoleArn"], kept["configurationValues"]) == (role, values)
+
+
 def test_a_second_trigger_is_told_which_run_has_the_cluster(stack: LocalStack) -> None:
     stack.sim("clusters", cluster("busy"))
     first = stack.start_upgrade({"cluster": "busy", "target": "1.35"})
@@ -223,7 +259,7 @@ def test_a_cluster_that_nobody_opted_in_is_recorded_and_told_about_and_left_alon
     campaign = until(lambda: [one for one in stack.ledger() if one.get("kind") == "campaign" and "stranger" in one["left_alone"]])[0]
     (left,) = json.loads(campaign["left_alone"])
     assert left["code"] == "not-opted-in" and "eks-upgrade:enabled=true" in left["text"]
-    done = until(lambda: [one for one in stack.executions("campaign", "SUCCEEDED") if one["name"] == campaign["campaign"]])
+    done = until(lambda: [one for one in stack.executions("campaign", "SUCCEEDED") if one["name"].startswith(campaign["campaign"])])
     assert "NotifyLeftAlone" in stack.states_entered(done[0]["executionArn"])
     assert calls(stack, "stranger") == [] and lines(stack, "stranger") == []
 
