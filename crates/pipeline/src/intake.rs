@@ -199,6 +199,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         };
         let lease = self.ledger.lease(arn).await?;
         if let Some(open) = lease.as_ref().filter(|lease| lease.ended.is_none())
+            && self.policy.opted_in(&cluster.tags)
             && !self.campaigns.is_running(&open.execution).await?
         {
             return Ok(Screened::Upgrade(pick_up(arn, open, campaign)));
