@@ -1,0 +1,12 @@
+//! The ledger of a run: what was meant, what was done, what came of it. Only appended to.
+//!
+//! [`Entry`] is one line, chained to the one before by its hash. [`RunState`] is what the lines add up to;
+//! [`RunState::apply`] is the one place that says which event may follow which, and it refuses the others.
+
+mod entry;
+mod event;
+mod state;
+
+pub use entry::{Entry, LedgerError, Sealed};
+pub use event::{Done, Ending, Event};
+pub use state::{Foreign, Opened, Phase, Progress, RunState};
