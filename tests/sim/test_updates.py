@@ -118,17 +118,18 @@ def test_conflicts_fail_unless_resolved(start):
     assert (addon["status"], addon["addonVersion"], addon["health"]["issues"]) == ("ACTIVE", "v1.20.4-eksbuild.2", [])
 
 
-def test_pod_identities_are_deleted_by_an_empty_list(start):
+def test_what_an_update_of_an_add_on_leaves_out(start):
     arn = "arn:aws:eks:us-east-1:123456789012:podidentityassociation/a/a-1"
     simulator = start(cluster(f"addons: [{{name: coredns, pod_identity_associations: ['{arn}'], role: 'arn:aws:iam::1:role/r'}}]"))
     def update(**more):
         started = simulator.eks.update_addon(clusterName="a", addonName="coredns", **more)["update"]
         assert simulator.finish("a", started, addonName="coredns")["status"] == "Successful"
         return simulator.eks.describe_addon(clusterName="a", addonName="coredns")["addon"]
-    kept = update(configurationValues='{"replicaCount":3}')
+    kept = update(configurationValues='{"replicaCount":3}', serviceAccountRoleArn="arn:aws:iam::1:role/r")
     assert (kept["podIdentityAssociations"], kept["serviceAccountRoleArn"]) == ([arn], "arn:aws:iam::1:role/r")
     gone = update(podIdentityAssociations=[])
     assert (gone["podIdentityAssociations"], gone["configurationValues"]) == ([], '{"replicaCount":3}')
+    assert "serviceAccountRoleArn" not in gone, "without one, an add-on falls back to the role of its nodes"
 
 
 def test_updates_fail_hang_cancel_as_faults_say(start):

@@ -28,6 +28,9 @@ pub struct StartArgs {
     /// Why, for the ledger
     #[arg(long)]
     reason: Option<String>,
+    /// Go on with this interrupted run, as it was opened
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["target", "strategy", "launch_templates", "dry_run"])]
+    resume: Option<String>,
     /// Let the deployment make the plan, print it, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -99,6 +102,9 @@ fn input(args: &StartArgs) -> Value {
     }
     if let Some(reason) = &args.reason {
         input.insert("reason".into(), json!(reason));
+    }
+    if let Some(run) = &args.resume {
+        input.insert("resume".into(), json!(run));
     }
     if args.dry_run {
         input.insert("dryRun".into(), json!(true));
