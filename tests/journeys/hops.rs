@@ -101,3 +101,15 @@ fn the_number_of_looks_does_not_grow_with_a_slow_control_plane() {
     assert!(usual <= 25, "{usual} looks at a usual hop and its add-ons");
     assert!(slow <= usual + 150, "{slow} looks at a hop of four hours");
 }
+
+#[test]
+fn a_refusal_that_another_plan_does_not_answer_stops_the_run() {
+    let fleet = Fleet::new().with(installed("prod-a", "1.33"));
+    for _ in 0..3 {
+        let wants_equal = "Nodegroups own must be updated to match cluster version 1.33 before updating it";
+        let refused = Twist::Refused(400, "InvalidRequestException", wants_equal.into());
+        fleet.eks.twist(Resource::ControlPlane, refused);
+    }
+    let told = upgrade(&fleet, "1.34").halted("InvalidRequest");
+    assert_eq!(told.count(|event| matches!(event, Event::Planned { .. })), 2, "one more plan, and no third");
+}

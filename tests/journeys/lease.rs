@@ -157,3 +157,46 @@ fn two_executions_side_by_side_make_one_upgrade() {
     assert_eq!(ends.iter().filter(|end| matches!(end, End::Closed(_))).count(), 1, "{ends:?}");
     assert_eq!(fleet.eks.began().iter().filter(|call| call.contains("ClusterVersion")).count(), 1);
 }
+
+#[test]
+fn a_run_can_be_gone_on_with_by_name_as_it_was_opened() {
+    let fleet = fleet();
+    let mut first =
+        fleet.start(json!({"cluster": "prod-a", "target": "1.35", "strategy": "rolling-then-force"}));
+    stands_at_an_action(&mut first);
+    first.abort();
+    let resume = json!({"cluster": "prod-a", "resume": first.run().as_str()});
+    let mut second = fleet.start(resume);
+    let told = told(&fleet, &mut second).completed();
+    assert_eq!(told.run, first.run());
+    assert_eq!(told.count(|event| matches!(event, Event::Resumed { .. })), 1);
+}
+
+#[test]
+fn asking_for_another_run_than_the_open_one_touches_neither() {
+    let fleet = fleet();
+    let mut first = fleet.start(request());
+    stands_at_an_action(&mut first);
+    first.abort();
+    let before = fleet.run(&first.run());
+    let end = fleet.start(json!({"cluster": "prod-a", "resume": "prod-a-1.35-another"})).finish();
+    let End::Refused(raised) = end else { panic!("not refused: {end:?}") };
+    assert_eq!(raised.name, "NothingToResume");
+    assert_eq!(fleet.run(&first.run()), before);
+    assert!(fleet.lease("prod-a").unwrap().ended.is_none());
+}
+
+#[test]
+fn who_asks_for_another_strategy_does_not_get_the_old_run_back() {
+    let fleet = fleet();
+    let mut first = fleet.start(json!({"cluster": "prod-a", "target": "1.35", "strategy": "force"}));
+    stands_at_an_action(&mut first);
+    first.abort();
+    let second = upgrade(&fleet, "1.35").completed();
+    assert_ne!(second.run, first.run());
+    assert!(
+        second.group_calls().iter().all(|call| call.contains("force=false")),
+        "{:?}",
+        second.group_calls()
+    );
+}

@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::{AmiFamily, LaunchTemplate, NodeGroup, Status};
 use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_core::policy::{NodeStrategy, STRATEGY_TAG};
+use eks_upgrade_core::policy::{NODES_TAG, NodeStrategy, STRATEGY_TAG};
 use eks_upgrade_tests::{Fleet, Twist, installed, node_group};
 use serde_json::json;
 
@@ -197,4 +197,15 @@ fn auto_mode_and_fargate_are_told_apart() {
     let told = upgrade(&fleet, "1.35").completed();
     assert_eq!(finding(&told, Code::AutoMode), Level::Pass);
     assert_eq!(finding(&told, Code::Fargate), Level::Warn);
+}
+
+#[test]
+fn an_own_image_for_the_target_is_never_rolled_under_an_older_control_plane() {
+    let own = NodeGroup { version: "1.33".parse().unwrap(), ..custom() };
+    let fleet = Fleet::new().with(installed("prod-a", "1.33").tagged(NODES_TAG, "each-hop").with(own));
+    let request = json!({"cluster": "prod-a", "target": "1.35", "launchTemplates": {"own": "8"}});
+    let told = upgrade_with(&fleet, request).completed();
+    let rolls = told.group_calls().into_iter().filter(|call| call.contains("nodegroup=own")).count();
+    assert_eq!(rolls, 1);
+    assert!(told.place("nodegroup=own") > told.place("UpdateClusterVersion version=1.35"));
 }

@@ -151,6 +151,9 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         let Some(lease) = self.ledger.lease(arn).await?.filter(|lease| lease.ended.is_none()) else {
             return Ok(None);
         };
+        if let Some(other) = admitted.request.resume.as_ref().filter(|run| **run != lease.run) {
+            return Err(DoorError::NothingToResume(other.clone()).into());
+        }
         let state = read(&self.ledger, &lease.run).await?;
         if lease.execution == *by {
             let journal = Journal::load(&self.ledger, &self.time, &lease.run, lease.fence, by).await?;
@@ -304,11 +307,12 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
 }
 
 impl Admitted {
-    /// Whether the request means the run that is open: the same cluster, to the same target, in the same way.
+    /// Whether the request means the run that is open: by its name, or the same cluster, to the same target, in
+    /// the same way.
     /// Whoever stops a forced upgrade and asks for a rolling one must not get the forced one back.
     fn goes_on_with(&self, state: &RunState) -> bool {
-        if let Some(run) = &self.request.resume {
-            return *run == state.run;
+        if self.request.resume.is_some() {
+            return true;
         }
         let opened = &state.opened;
         let same_cluster = opened.cluster_created_at == self.cluster.created_at;
