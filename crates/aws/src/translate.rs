@@ -137,6 +137,7 @@ pub fn release(from: &sdk::ClusterVersionInformation) -> Result<Release, Odd> {
             Some("UNSUPPORTED") => SupportStatus::Unsupported,
             _ => SupportStatus::Unknown,
         },
+        released: date(from.release_date())?,
         standard_until: date(from.end_of_standard_support_date())?,
         extended_until: date(from.end_of_extended_support_date())?,
     })

@@ -127,6 +127,14 @@ impl fmt::Display for ClusterArn {
     }
 }
 
+impl ClusterArn {
+    /// The account and Region that it is in.
+    #[must_use]
+    pub fn home(&self) -> Home {
+        Home { partition: self.partition.clone(), account: self.account.clone(), region: self.region.clone() }
+    }
+}
+
 crate::string_on_the_wire!(
     ClusterArn,
     "ClusterArn",
@@ -135,7 +143,7 @@ crate::string_on_the_wire!(
 );
 
 /// The account and Region that this deployment may act in.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Home {
     /// The partition of its ARNs, such as `aws`.
     pub partition: String,

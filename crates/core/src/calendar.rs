@@ -33,6 +33,8 @@ pub struct Release {
     pub is_default: bool,
     /// Where EKS stands with it.
     pub status: SupportStatus,
+    /// When EKS released it.
+    pub released: Option<Timestamp>,
     /// End of standard support.
     pub standard_until: Option<Timestamp>,
     /// End of extended support.
@@ -130,6 +132,7 @@ mod tests {
             minor: minor.parse().unwrap(),
             is_default,
             status,
+            released: None,
             standard_until: Some(standard.parse().unwrap()),
             extended_until: Some(extended.parse().unwrap()),
         };

@@ -38,6 +38,8 @@ pub struct Cluster {
     pub tags: BTreeMap<String, String>,
     /// Whether EKS Auto Mode runs its nodes.
     pub auto_mode: bool,
+    /// Whether the cluster is to go into extended support (`upgradePolicy.supportType` is `EXTENDED`).
+    pub extended_support: bool,
     /// Health issues that EKS reports: `CODE: message`.
     pub health_issues: Vec<String>,
 }
@@ -183,6 +185,45 @@ pub struct Update {
     pub errors: Vec<UpdateError>,
 }
 
+/// What an insight is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InsightCategory {
+    /// The next upgrade, and the health of what is.
+    UpgradeReadiness,
+    /// The way back.
+    RollbackReadiness,
+}
+
+/// What EKS makes of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InsightStatus {
+    /// Fine.
+    Passing,
+    /// Somebody should look at it.
+    Warning,
+    /// In the way.
+    Error,
+    /// EKS cannot tell, or says something that this code does not know.
+    Unknown,
+}
+
+/// One insight of EKS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Insight {
+    /// Its name, such as `Kubelet version skew`.
+    pub name: String,
+    /// What it is about.
+    pub category: InsightCategory,
+    /// What EKS makes of it.
+    pub status: InsightStatus,
+    /// The minor that it is about, if it is about one.
+    pub about: Option<Minor>,
+    /// EKS's words.
+    pub reason: String,
+}
+
 /// What was found where something was looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -217,4 +258,6 @@ pub struct Inventory {
     pub fargate_profiles: Vec<String>,
     /// What EKS offers of each installed add-on.
     pub catalogue: Catalogue,
+    /// Its upgrade insights.
+    pub insights: Vec<Insight>,
 }

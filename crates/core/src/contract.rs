@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::{ActionName, WaitFor};
 use crate::door::UpgradeRequest;
-use crate::ids::{CampaignId, ExecutionArn, Fence, RunId, StepId};
+use crate::ids::{ApprovalId, CampaignId, ExecutionArn, Fence, RunId, StepId, TaskToken};
 use crate::ledger::Ending;
 use crate::plan::Plan;
 use crate::screen::LeftAlone;
@@ -62,6 +62,8 @@ pub struct PlanAgain {
     pub fence: Fence,
     /// Whether node groups have to follow every hop from now on.
     pub nodes_each_hop: bool,
+    /// Whether the control plane is to go back.
+    pub roll_back: bool,
 }
 
 /// What the plan function answers.
@@ -140,6 +142,19 @@ pub enum DecideRequest {
         /// The upgrade execution.
         execution: ExecutionArn,
     },
+    /// Keep the token to be woken with when the question is answered. The task ends by the answer, not by this.
+    Ask {
+        /// The run.
+        run: RunId,
+        /// Its fence.
+        fence: Fence,
+        /// The question.
+        approval: ApprovalId,
+        /// The token.
+        token: TaskToken,
+        /// The upgrade execution.
+        execution: ExecutionArn,
+    },
     /// Is everything that the hop touched in order? Answered with [`ActAnswer`].
     Verify {
         /// The run.
@@ -187,6 +202,14 @@ pub struct ActAnswer {
     pub step: StepId,
     /// What was done, in words.
     pub text: String,
+}
+
+/// That a question was asked, for whoever reads the execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalAsked {
+    /// The question.
+    pub approval: ApprovalId,
 }
 
 /// The run's end, for whoever reads the execution, and for people.

@@ -9,13 +9,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, Found, Resource};
-use crate::ids::StepId;
-use crate::ledger::{Ending, Phase, Progress, RunState};
+use crate::control::{ConsentScope, Controls};
+use crate::hold::{Hold, hold};
+use crate::ids::{ApprovalId, StepId};
+use crate::ledger::{self, Ending, Phase, Progress, RunState};
 use crate::observe::{NOT_VISIBLE_YET_S, World};
 use crate::plan::{Hop, Plan, Step, StepKind};
 use crate::policy::{NodeHops, NodeStrategy};
 use crate::remedy::{Failure, Remedy};
-use crate::waits::{self, Span, later, seconds_between};
+use crate::waits::{self, later, seconds_between};
 
 /// The kinds of action: each is a state of the hop state machine, by this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +30,12 @@ pub enum ActionName {
     RollNodeGroup,
     /// `UpdateNodegroupVersion` with force.
     ForceNodeGroup,
+    /// `UpdateAddon` with `OVERWRITE`.
+    OverwriteAddOn,
+    /// `UpdateClusterConfig`, support type `EXTENDED`.
+    SetSupportType,
+    /// `UpdateClusterVersion` to the minor below.
+    RollBackControlPlane,
     /// Looks at everything that the hop touched.
     Verify,
 }
@@ -54,6 +62,12 @@ pub enum WaitFor {
     OtherUpdate,
     /// The pause before another attempt, or EKS's own delay.
     NextAttempt,
+    /// The next opening of a maintenance window.
+    Window,
+    /// The time in which nothing moves after a hop.
+    Bake,
+    /// The kill switch to be lifted.
+    KillSwitch,
 }
 
 /// What to do now.
@@ -74,6 +88,21 @@ pub enum Decision {
         /// What for, in words.
         text: String,
     },
+    /// Ask people, and wait for their answer, or look again after a while.
+    Ask {
+        /// The question.
+        approval: ApprovalId,
+        /// Before what, in words.
+        before: String,
+        /// When it counts as a no.
+        expires_at: Timestamp,
+        /// The same in seconds from now, with a minute on top: by then it has been looked at again.
+        expires_s: u32,
+        /// How long to wait before looking again, in seconds.
+        seconds: u32,
+        /// What for, in words.
+        text: String,
+    },
     /// The hop is over.
     Done,
     /// The world is no longer as the plan assumed: plan again.
@@ -82,6 +111,8 @@ pub enum Decision {
         reason: String,
         /// Whether node groups have to follow every hop from now on.
         nodes_each_hop: bool,
+        /// Whether the control plane is to go back.
+        roll_back: bool,
     },
     /// Stop; a person is wanted.
     Halt {
@@ -105,8 +136,11 @@ pub enum NextHop {
         /// In words.
         text: String,
     },
-    /// None: every step is done.
-    Complete,
+    /// None: every step is done, and the run ends so.
+    Complete {
+        /// How it ends.
+        ending: Ending,
+    },
 }
 
 /// A call that was meant, with no line in the ledger for this long after it, is a person's business.
@@ -121,15 +155,31 @@ pub fn next_hop(state: &RunState) -> Option<NextHop> {
     let plan = state.plan.as_ref()?;
     let open = |hop: &Hop| hop.steps.iter().any(|step| !state.is_done(&step.id));
     let next = plan.hops.iter().enumerate().find(|(_, hop)| open(hop));
-    Some(next.map_or(NextHop::Complete, |(hop, stage)| NextHop::Hop {
-        hop,
-        text: format!("to {} ({} of {})", stage.to, hop + 1, plan.hops.len()),
-    }))
+    Some(next.map_or_else(
+        || NextHop::Complete { ending: ending_of(plan) },
+        |(hop, stage)| NextHop::Hop {
+            hop,
+            text: format!("to {} ({} of {})", stage.to, hop + 1, plan.hops.len()),
+        },
+    ))
 }
 
-/// What to do about `hop` now, given the ledger and a look at the world.
+/// How a run ends whose plan is through.
+fn ending_of(plan: &Plan) -> Ending {
+    match &plan.rolls_back {
+        None => Ending::Completed,
+        Some(failure) => Ending::RolledBack {
+            to: plan.target,
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+            next_action: failure.next_action.clone(),
+        },
+    }
+}
+
+/// What to do about `hop` now, given the ledger, what people said, and a look at the world.
 #[must_use]
-pub fn decide(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Decision {
+pub fn decide(state: &RunState, hop: &Hop, world: &World, controls: &Controls, now: Timestamp) -> Decision {
     if let Some(ending) = &state.ended {
         return of_ending(ending);
     }
@@ -137,7 +187,7 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Dec
         return halt;
     }
     let steps: Vec<(&Step, Standing<'_>)> =
-        hop.steps.iter().map(|step| (step, standing(state, step, now))).collect();
+        hop.steps.iter().map(|step| (step, standing(state, step, controls, now))).collect();
 
     let unresolved = steps.iter().find(|(_, standing)| matches!(standing, Standing::Unresolved));
     if let Some((step, _)) = unresolved
@@ -157,13 +207,16 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Dec
             return replan;
         }
     } else {
-        let actions = startable(state, &steps);
+        let actions = startable(state, &steps, controls, now);
         if !actions.is_empty() {
             return Decision::Act { actions };
         }
     }
-    if let Some(wait) = longest_needed(state, &steps, now) {
+    if let Some(wait) = longest_needed(state, &steps, controls, now) {
         return wait;
+    }
+    if let Some(halt) = steps.iter().find_map(|(_, standing)| standing.held_for_good()) {
+        return halt;
     }
     match steps.iter().find_map(|(step, standing)| standing.doomed().map(|failure| (step, failure))) {
         Some((step, failure)) => halt_for(step, failure),
@@ -174,7 +227,10 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Dec
 fn of_ending(ending: &Ending) -> Decision {
     match ending.clone() {
         Ending::Completed => Decision::Done,
-        Ending::Halted { code, message, next_action } => Decision::Halt { code, message, next_action },
+        Ending::Halted { code, message, next_action }
+        | Ending::RolledBack { code, message, next_action, .. } => {
+            Decision::Halt { code, message, next_action }
+        }
     }
 }
 
@@ -237,11 +293,16 @@ fn world_turned(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> O
 /// The control-plane version that the run has brought the cluster to, as far as the ledger knows.
 fn reached(state: &RunState, hop: &Hop) -> Option<crate::version::Minor> {
     let plan = state.plan.as_ref()?;
+    // A way back that has begun may be seen to have ended before its update says so.
+    let back = plan.steps().find_map(|step| match &step.kind {
+        StepKind::RollBack { to, .. } if state.steps.contains_key(&step.id) => Some(*to),
+        _ => None,
+    });
     let done = plan.steps().filter_map(|step| match &step.kind {
         StepKind::ControlPlane { to, .. } if state.is_done(&step.id) && *to <= hop.to => Some(*to),
         _ => None,
     });
-    done.max().or(Some(plan.from))
+    back.or(done.max()).or(Some(plan.from))
 }
 
 /// How a step stands with regard to starting it.
@@ -254,6 +315,12 @@ enum Standing<'a> {
     Later {
         at: Timestamp,
         failure: &'a Failure,
+    },
+    /// May start, but for what holds it.
+    Held(Hold),
+    /// Nothing is to be started; its time runs.
+    Baking {
+        since: Timestamp,
     },
     /// Under way.
     Busy(&'a Progress),
@@ -268,20 +335,45 @@ impl Standing<'_> {
         if let Self::Doomed(failure) = self { Some(failure) } else { None }
     }
 
+    fn held_for_good(&self) -> Option<Decision> {
+        let Self::Held(Hold::Never { code, message, next_action }) = self else { return None };
+        Some(Decision::Halt {
+            code: (*code).into(),
+            message: message.clone(),
+            next_action: next_action.clone(),
+        })
+    }
+
     fn wants_other_plan(&self, plan: Option<&Plan>) -> Option<Decision> {
         let failure = self.doomed()?;
-        let Remedy::Replan { nodes_each_hop } = failure.remedy else { return None };
         let plan = plan?;
-        // Asked again for what was tried already, or over and over, another plan is no answer.
-        let tried = nodes_each_hop && plan.nodes == NodeHops::EachHop;
-        if tried || plan.revision >= PLANS_MAX {
+        // Over and over, another plan is no answer.
+        if plan.revision >= PLANS_MAX {
             return None;
         }
-        Some(Decision::Replan { reason: failure.message.clone(), nodes_each_hop })
+        let (nodes_each_hop, roll_back) = match failure.remedy {
+            // Nor is one for what was tried already.
+            Remedy::Replan { nodes_each_hop } if nodes_each_hop && plan.nodes == NodeHops::EachHop => {
+                return None;
+            }
+            Remedy::Replan { nodes_each_hop } => (nodes_each_hop, false),
+            Remedy::RollBack if plan.rolls_back.is_some() => return None,
+            Remedy::RollBack => (false, true),
+            Remedy::Retry { .. } | Remedy::Wait { .. } | Remedy::Stop => return None,
+        };
+        Some(Decision::Replan { reason: failure.message.clone(), nodes_each_hop, roll_back })
     }
 }
 
-fn standing<'a>(state: &'a RunState, step: &Step, now: Timestamp) -> Standing<'a> {
+fn standing<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: Timestamp) -> Standing<'a> {
+    match progress_of(state, step, controls, now) {
+        Standing::Ready => hold(state, step, controls, now).map_or(Standing::Ready, Standing::Held),
+        other => other,
+    }
+}
+
+/// The same without what may hold it.
+fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: Timestamp) -> Standing<'a> {
     let Some(progress) = state.steps.get(&step.id) else {
         return if state.is_ready(step) { Standing::Ready } else { Standing::NotReady };
     };
@@ -289,16 +381,19 @@ fn standing<'a>(state: &'a RunState, step: &Step, now: Timestamp) -> Standing<'a
         Phase::Done { .. } => Standing::Done,
         Phase::InFlight { .. } => Standing::Busy(progress),
         Phase::Intended { .. } => Standing::Unresolved,
+        Phase::Baking { since } => Standing::Baking { since: *since },
         Phase::Failed { failure, at } => {
             let due = |after_s| {
                 let at = later(*at, after_s);
                 if at <= now { Standing::Ready } else { Standing::Later { at, failure } }
             };
             match failure.remedy {
-                Remedy::Stop | Remedy::Replan { .. } => Standing::Doomed(failure),
-                // Force comes at once after a failed eviction: the 15 minutes of draining were the wait.
-                Remedy::Retry { .. } if may_escalate(step, progress) => Standing::Ready,
-                Remedy::Retry { .. } if progress.strikes >= attempts_max(state, step) => {
+                // What comes next is another call: the failed one was the wait.
+                Remedy::Retry { .. } | Remedy::Stop if escalates(state, step, progress, controls, now) => {
+                    Standing::Ready
+                }
+                Remedy::Stop | Remedy::Replan { .. } | Remedy::RollBack => Standing::Doomed(failure),
+                Remedy::Retry { .. } if progress.strikes >= attempts_max(state, step, progress) => {
                     Standing::Doomed(failure)
                 }
                 Remedy::Retry { after_s } | Remedy::Wait { after_s } => due(after_s),
@@ -307,42 +402,75 @@ fn standing<'a>(state: &'a RunState, step: &Step, now: Timestamp) -> Standing<'a
     }
 }
 
-fn attempts_max(state: &RunState, step: &Step) -> u32 {
+fn attempts_max(state: &RunState, step: &Step, progress: &Progress) -> u32 {
     let policy = u32::from(state.opened.policy.attempts);
+    let forced = progress.last == Some(ActionName::ForceNodeGroup);
     match step.kind {
         // The rolling attempt that force answers does not use up one of the forced ones.
-        StepKind::NodeGroup { strategy: NodeStrategy::RollingThenForce, .. } => policy + 1,
+        StepKind::NodeGroup { strategy: NodeStrategy::Rolling | NodeStrategy::RollingThenForce, .. }
+            if forced =>
+        {
+            policy + 1
+        }
         // Looking costs nothing, and health catches up slowly after a change.
         StepKind::Verify => 10,
         _ => policy,
     }
 }
 
-fn may_escalate(step: &Step, progress: &Progress) -> bool {
-    let strategy_allows =
-        matches!(step.kind, StepKind::NodeGroup { strategy: NodeStrategy::RollingThenForce, .. });
-    strategy_allows && progress.eviction_failed && progress.strikes == 1
+/// Whether the last attempt failed for what the next one is allowed to go over, and none has yet.
+fn escalates(
+    state: &RunState,
+    step: &Step,
+    progress: &Progress,
+    controls: &Controls,
+    now: Timestamp,
+) -> bool {
+    let next = action_for(state, step, controls, now);
+    matches!(next, ActionName::ForceNodeGroup | ActionName::OverwriteAddOn) && progress.last != Some(next)
 }
 
-/// Which action the next attempt at a step is.
+/// Which action the next attempt at a step is. Force and overwriting come only after the softer call failed for
+/// exactly that, and only where policy or a consent that holds at `now` allows them.
 #[must_use]
-pub fn action_for(step: &Step, progress: Option<&Progress>) -> ActionName {
+pub fn action_for(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> ActionName {
+    let progress = state.steps.get(&step.id);
     match &step.kind {
         StepKind::ControlPlane { .. } => ActionName::UpgradeControlPlane,
-        StepKind::AddOn { .. } => ActionName::UpdateAddOn,
-        StepKind::Verify => ActionName::Verify,
-        StepKind::NodeGroup { strategy, .. } => match strategy {
-            NodeStrategy::Force => ActionName::ForceNodeGroup,
-            NodeStrategy::RollingThenForce if progress.is_some_and(|progress| progress.eviction_failed) => {
-                ActionName::ForceNodeGroup
+        StepKind::RollBack { .. } => ActionName::RollBackControlPlane,
+        StepKind::SupportType {} => ActionName::SetSupportType,
+        StepKind::Verify | StepKind::Bake { .. } => ActionName::Verify,
+        StepKind::AddOn { name, .. } => {
+            let conflicted = progress.is_some_and(|progress| progress.conflicted);
+            let by_policy = state.opened.policy.overwrite_addons.contains(name);
+            let scope = ConsentScope::Overwrite { addon: name.clone() };
+            if conflicted && (by_policy || controls.consent(&scope, now).is_some()) {
+                ActionName::OverwriteAddOn
+            } else {
+                ActionName::UpdateAddOn
             }
-            NodeStrategy::Rolling | NodeStrategy::RollingThenForce => ActionName::RollNodeGroup,
-        },
+        }
+        StepKind::NodeGroup { name, strategy, .. } => {
+            let evicted = progress.is_some_and(|progress| progress.eviction_failed);
+            let scope = ConsentScope::Force { node_group: name.clone() };
+            let allowed =
+                *strategy == NodeStrategy::RollingThenForce || controls.consent(&scope, now).is_some();
+            if *strategy == NodeStrategy::Force || (evicted && allowed) {
+                ActionName::ForceNodeGroup
+            } else {
+                ActionName::RollNodeGroup
+            }
+        }
     }
 }
 
 /// The actions that may start now, within the bounds on how much of a kind runs at once.
-fn startable(state: &RunState, steps: &[(&Step, Standing<'_>)]) -> Vec<Action> {
+fn startable(
+    state: &RunState,
+    steps: &[(&Step, Standing<'_>)],
+    controls: &Controls,
+    now: Timestamp,
+) -> Vec<Action> {
     let busy = |wanted: fn(&StepKind) -> bool| {
         let count = |(step, standing): &&(&Step, Standing<'_>)| {
             wanted(&step.kind) && matches!(standing, Standing::Busy(_) | Standing::Unresolved)
@@ -360,7 +488,9 @@ fn startable(state: &RunState, steps: &[(&Step, Standing<'_>)]) -> Vec<Action> {
         // A control plane that is being changed lets nothing else of the cluster begin.
         let held = state.foreign.contains_key(&Resource::ControlPlane)
             || step.kind.resource().is_some_and(|resource| state.foreign.contains_key(&resource));
-        if !(unresolved || (matches!(standing, Standing::Ready) && !held)) {
+        // A bake begins and ends by looking.
+        let acts = !matches!(step.kind, StepKind::Bake { .. });
+        if !(unresolved || (matches!(standing, Standing::Ready) && acts && !held)) {
             continue;
         }
         let free = match step.kind {
@@ -374,14 +504,19 @@ fn startable(state: &RunState, steps: &[(&Step, Standing<'_>)]) -> Vec<Action> {
             }
             *free -= 1;
         }
-        let progress = state.steps.get(&step.id);
-        actions.push(Action { action: action_for(step, progress), step: step.id.clone() });
+        actions.push(Action { action: action_for(state, step, controls, now), step: step.id.clone() });
     }
     actions
 }
 
-/// The wait for whatever can be looked at soonest; `None` when nothing is under way.
-fn longest_needed(state: &RunState, steps: &[(&Step, Standing<'_>)], now: Timestamp) -> Option<Decision> {
+/// The wait for whatever can be looked at soonest; `None` when nothing is under way. A question to people goes
+/// before the other waits, and is looked at again as soon as they would be.
+fn longest_needed(
+    state: &RunState,
+    steps: &[(&Step, Standing<'_>)],
+    controls: &Controls,
+    now: Timestamp,
+) -> Option<Decision> {
     let mut soonest: Option<(u32, WaitFor, String)> = None;
     let mut offer = |seconds: u32, on: WaitFor, text: String| {
         if soonest.as_ref().is_none_or(|(best, ..)| seconds < *best) {
@@ -391,14 +526,22 @@ fn longest_needed(state: &RunState, steps: &[(&Step, Standing<'_>)], now: Timest
     for (step, standing) in steps {
         match standing {
             Standing::Busy(Progress { phase: Phase::InFlight { since, .. }, .. }) => {
-                let span = Span::of(&step.kind);
-                let late = if span.is_late(*since, now) { ", longer than it ever should" } else { "" };
+                let late = if step.span.is_late(*since, now) { ", longer than it ever should" } else { "" };
                 let text = format!("{}{late}", step.kind);
-                offer(span.pause_s(*since, now), waits_on(step), text);
+                offer(step.span.pause_s(*since, now), waits_on(step), text);
+            }
+            Standing::Baking { since } => {
+                let left_s = step.span.typical_s.saturating_sub(seconds_between(*since, now));
+                let pause_s = step.span.pause_s(*since, now);
+                let pause_s = if left_s > 0 { pause_s.min(left_s) } else { pause_s };
+                offer(pause_s, WaitFor::Bake, step.kind.to_string());
             }
             Standing::Later { at, failure } => {
                 let text = format!("next attempt at {} after {}", step.kind, failure.code);
                 offer(seconds_between(now, *at).max(1), WaitFor::NextAttempt, text);
+            }
+            Standing::Held(Hold::Until { wait_for, seconds, text }) => {
+                offer(*seconds, *wait_for, format!("{}: {text}", step.kind));
             }
             Standing::Unresolved => offer(60, waits_on(step), format!("word of {}", step.kind)),
             _ => {}
@@ -408,7 +551,37 @@ fn longest_needed(state: &RunState, steps: &[(&Step, Standing<'_>)], now: Timest
         let pause = waits::UNKNOWN.pause_s(foreign.since, now);
         offer(pause, WaitFor::OtherUpdate, format!("somebody else's update of {resource}"));
     }
-    soonest.map(|(seconds, on, text)| Decision::Wait { wait_for: on, seconds, text })
+    question(state, steps, controls, soonest.as_ref().map(|(seconds, ..)| *seconds), now)
+        .or_else(|| soonest.map(|(seconds, on, text)| Decision::Wait { wait_for: on, seconds, text }))
+}
+
+/// How often an open question is looked at again, in seconds, should the word of its answer be lost.
+const QUESTION_PAUSE_S: u32 = 3600;
+
+/// The question that is open to people, or to be asked; not while the kill switch is thrown.
+fn question(
+    state: &RunState,
+    steps: &[(&Step, Standing<'_>)],
+    controls: &Controls,
+    soonest_s: Option<u32>,
+    now: Timestamp,
+) -> Option<Decision> {
+    if controls.thrown().is_some() {
+        return None;
+    }
+    let (id, before, expires) = steps.iter().find_map(|(_, standing)| match standing {
+        Standing::Held(Hold::Approval { id, before, expires }) => Some((id, before, expires)),
+        _ => None,
+    })?;
+    let expires_at = match state.approvals.get(id) {
+        Some(ledger::Standing::Asked { expires_at, .. }) => *expires_at,
+        _ => later(now, u32::try_from(expires.as_secs()).unwrap_or(u32::MAX)),
+    };
+    let open_s = seconds_between(now, expires_at).max(1);
+    let seconds = soonest_s.unwrap_or(u32::MAX).min(QUESTION_PAUSE_S).min(open_s);
+    let text = format!("a yes to {before}: eks-upgrade approve {id}");
+    let expires_s = open_s.saturating_add(60);
+    Some(Decision::Ask { approval: id.clone(), before: before.clone(), expires_at, expires_s, seconds, text })
 }
 
 fn waits_on(step: &Step) -> WaitFor {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arn::{ClusterArn, ClusterName, Home};
 use crate::ids::{CampaignId, RunId};
-use crate::policy::NodeStrategy;
+use crate::policy::{NodeStrategy, Spoke};
 use crate::version::Minor;
 
 /// What a person, or a campaign, asks of the upgrade state machine.
@@ -31,6 +31,9 @@ pub struct UpgradeRequest {
     /// Only make the plan; it is the execution's output.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Take the control plane back one minor instead of up. Somebody has to have consented to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub roll_back: bool,
     /// Why, for the ledger; up to 500 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -122,6 +125,16 @@ pub enum DoorError {
     /// The run that should be gone on with is not open.
     #[error("run {0} is over, or was never begun: there is nothing to resume")]
     NothingToResume(RunId),
+    /// Something that takes a person's consent, without one.
+    #[error("nobody has consented to {what} of {cluster}: {how}")]
+    ConsentWanted {
+        /// The name.
+        cluster: ClusterName,
+        /// To what.
+        what: String,
+        /// How it is given.
+        how: String,
+    },
     /// A policy or a tag that does not read.
     #[error("{0}")]
     InvalidPolicy(String),
@@ -142,6 +155,7 @@ impl DoorError {
             Self::UnknownTarget { .. } => "UnknownTarget",
             Self::LeaseHeld { .. } => "LeaseHeld",
             Self::NothingToResume(_) => "NothingToResume",
+            Self::ConsentWanted { .. } => "ConsentWanted",
             Self::InvalidPolicy(_) => "InvalidPolicy",
         }
     }
@@ -168,16 +182,16 @@ impl UpgradeRequest {
         Ok(request)
     }
 
-    /// The cluster it means, if that is one of `home`.
-    pub fn cluster_at(&self, home: &Home) -> Result<ClusterArn, DoorError> {
+    /// The cluster it means, if that is one within `reach`. A name alone means one at home.
+    pub fn cluster_at(&self, reach: Reach<'_>) -> Result<ClusterArn, DoorError> {
         if !self.cluster.starts_with("arn:") {
             let name: ClusterName =
                 self.cluster.parse().map_err(|error| DoorError::MalformedCluster(format!("{error}")))?;
-            return Ok(home.cluster(&name));
+            return Ok(reach.home.cluster(&name));
         }
         let arn: ClusterArn =
             self.cluster.parse().map_err(|error| DoorError::MalformedCluster(format!("{error}")))?;
-        at_home(&arn, home)?;
+        reach.check(&arn)?;
         Ok(arn)
     }
 
@@ -191,28 +205,52 @@ impl UpgradeRequest {
     }
 }
 
-/// Refuses a cluster of another account, Region or partition.
-pub fn at_home(arn: &ClusterArn, home: &Home) -> Result<(), DoorError> {
-    if arn.account != home.account {
-        return Err(DoorError::WrongAccount {
-            cluster: arn.name.clone(),
-            theirs: arn.account.to_string(),
-            ours: home.account.to_string(),
-        });
+/// Where a deployment may act: at home, and in the spokes of its policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// The account and Region that it runs in.
+    pub home: &'a Home,
+    /// The accounts and Regions that it may reach from there.
+    pub spokes: &'a [Spoke],
+}
+
+impl Reach<'_> {
+    /// Every account and Region within reach, home first.
+    #[must_use]
+    pub fn places(&self) -> Vec<Home> {
+        let spokes = self.spokes.iter().flat_map(|spoke| spoke.homes(&self.home.partition));
+        std::iter::once(self.home.clone()).chain(spokes.filter(|place| place != self.home)).collect()
     }
-    if arn.region != home.region {
-        return Err(DoorError::WrongRegion {
-            cluster: arn.name.clone(),
-            theirs: arn.region.to_string(),
-            ours: home.region.to_string(),
-        });
+
+    /// Refuses a cluster of another account, Region or partition.
+    pub fn check(&self, arn: &ClusterArn) -> Result<(), DoorError> {
+        let places = self.places();
+        let place = arn.home();
+        if places.contains(&place) {
+            return Ok(());
+        }
+        let mut accounts: Vec<String> = places.iter().map(|place| place.account.to_string()).collect();
+        accounts.dedup();
+        if !accounts.contains(&arn.account.to_string()) {
+            return Err(DoorError::WrongAccount {
+                cluster: arn.name.clone(),
+                theirs: arn.account.to_string(),
+                ours: accounts.join(", "),
+            });
+        }
+        let here = |other: &&Home| other.account == arn.account;
+        let regions: Vec<String> = places.iter().filter(here).map(|place| place.region.to_string()).collect();
+        if !regions.contains(&arn.region.to_string()) {
+            return Err(DoorError::WrongRegion {
+                cluster: arn.name.clone(),
+                theirs: arn.region.to_string(),
+                ours: regions.join(", "),
+            });
+        }
+        // Only the partition is left to differ.
+        let ours = self.home.cluster(&arn.name);
+        Err(DoorError::MalformedCluster(format!("{arn} is of another partition than {ours}")))
     }
-    // Only the partition is left to differ.
-    let ours = home.cluster(&arn.name);
-    if *arn != ours {
-        return Err(DoorError::MalformedCluster(format!("{arn} is of another partition than {ours}")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -225,8 +263,9 @@ mod tests {
     }
 
     fn name_of(value: &serde_json::Value) -> &'static str {
-        let refused = UpgradeRequest::read(value)
-            .and_then(|request| request.stated_target().and(request.cluster_at(&home())));
+        let refused = UpgradeRequest::read(value).and_then(|request| {
+            request.stated_target().and(request.cluster_at(Reach { home: &home(), spokes: &[] }))
+        });
         refused.map_or_else(|error| error.name(), |_| "accepted")
     }
 

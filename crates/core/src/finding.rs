@@ -47,6 +47,46 @@ pub enum Code {
     CniGap,
     /// An add-on that EKS reports as unwell.
     AddonUnwell,
+    /// A step takes longer than the policy's windows are open.
+    WindowTooShort,
+    /// The next hop gives up the way back from the one before.
+    WayBackGivenUp,
+    /// EKS takes a control plane back for 7 days after its upgrade.
+    RollBackTooLate,
+    /// There is no upgrade to take back.
+    NothingToRollBack,
+    /// Nodes are newer than the minor to go back to.
+    NodesNewer,
+    /// EKS's own insights on the way back are against it, or cannot tell.
+    RollBackInsight,
+    /// The minor to go back to is in extended support, and the cluster is not to be.
+    SupportType,
+}
+
+impl Code {
+    /// Whether a consent may override a finding of this code. What EKS or Kubernetes itself refuses may not be.
+    #[must_use]
+    pub fn may_be_overridden(self) -> bool {
+        matches!(
+            self,
+            Self::ClusterUnwell
+                | Self::NodeGroupUnwell
+                | Self::AddonNoVersion
+                | Self::Fargate
+                | Self::WindowTooShort
+                | Self::RollBackInsight
+        )
+    }
+}
+
+impl std::str::FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| {
+            format!("{text:?} is no finding's code; `eks-upgrade plan` prints those of a cluster")
+        })
+    }
 }
 
 /// One finding.

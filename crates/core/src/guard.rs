@@ -5,8 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use crate::cluster::{Found, LaunchTemplate, NodeGroup, Resource, Status};
+use crate::control::Controls;
 use crate::decide::{ActionName, action_for};
+use crate::hold::{Hold, hold};
 use crate::ids::UpdateId;
 use crate::ledger::{Event, RunState};
 use crate::observe::{Query, World, already_so, word};
@@ -22,6 +26,15 @@ pub enum Call {
         /// The minor to go to.
         version: Minor,
     },
+    /// `UpdateClusterVersion` to the minor below.
+    RollBackClusterVersion {
+        /// The minor to go back to.
+        version: Minor,
+        /// Whether EKS's insights on the way back are overridden, by consent.
+        force: bool,
+    },
+    /// `UpdateClusterConfig` with `upgradePolicy.supportType` `EXTENDED`.
+    SetExtendedSupport,
     /// `UpdateNodegroupVersion`.
     UpdateNodegroupVersion {
         /// The group.
@@ -33,7 +46,7 @@ pub enum Call {
         /// Whether pods that do not leave are deleted.
         force: bool,
     },
-    /// `UpdateAddon`, always with `PRESERVE`: what people configured stays. Role and configuration are sent as
+    /// `UpdateAddon`, with `PRESERVE`: what people configured stays; or with `OVERWRITE` where that is allowed. Role and configuration are sent as
     /// they are: an update without a role falls back to the nodes' (EKS API reference, `UpdateAddon`).
     UpdateAddon {
         /// The add-on.
@@ -44,6 +57,8 @@ pub enum Call {
         role: Option<String>,
         /// The configuration values it has.
         configuration: Option<String>,
+        /// Whether fields that people changed are overwritten.
+        overwrite: bool,
     },
 }
 
@@ -52,7 +67,9 @@ impl Call {
     #[must_use]
     pub fn resource(&self) -> Resource {
         match self {
-            Self::UpdateClusterVersion { .. } => Resource::ControlPlane,
+            Self::UpdateClusterVersion { .. }
+            | Self::RollBackClusterVersion { .. }
+            | Self::SetExtendedSupport => Resource::ControlPlane,
             Self::UpdateNodegroupVersion { name, .. } => Resource::NodeGroup(name.clone()),
             Self::UpdateAddon { name, .. } => Resource::AddOn(name.clone()),
         }
@@ -65,6 +82,10 @@ impl Call {
             Self::UpdateClusterVersion { version } => {
                 update.kind == "VersionUpdate" && update.to.as_deref() == Some(&version.to_string())
             }
+            Self::RollBackClusterVersion { version, .. } => {
+                update.kind == "VersionRollback" && update.to.as_deref() == Some(&version.to_string())
+            }
+            Self::SetExtendedSupport => update.kind == "UpgradePolicyUpdate",
             // An update of an own image carries no version; its kind and its time have to do.
             Self::UpdateNodegroupVersion { version, .. } => {
                 update.kind == "VersionUpdate"
@@ -95,7 +116,14 @@ impl std::fmt::Display for Call {
                 }
                 f.write_str(if *force { " force" } else { "" })
             }
-            Self::UpdateAddon { name, version, .. } => write!(f, "UpdateAddon {name} {version} PRESERVE"),
+            Self::RollBackClusterVersion { version, force } => {
+                write!(f, "UpdateClusterVersion {version} back{}", if *force { " force" } else { "" })
+            }
+            Self::SetExtendedSupport => f.write_str("UpdateClusterConfig supportType EXTENDED"),
+            Self::UpdateAddon { name, version, overwrite, .. } => {
+                let mode = if *overwrite { "OVERWRITE" } else { "PRESERVE" };
+                write!(f, "UpdateAddon {name} {version} {mode}")
+            }
         }
     }
 }
@@ -105,6 +133,10 @@ impl std::fmt::Display for Call {
 pub fn call_of(step: &Step, asked: ActionName, world: &World) -> Option<Call> {
     match &step.kind {
         StepKind::ControlPlane { to, .. } => Some(Call::UpdateClusterVersion { version: *to }),
+        StepKind::RollBack { to, force, .. } => {
+            Some(Call::RollBackClusterVersion { version: *to, force: *force })
+        }
+        StepKind::SupportType {} => Some(Call::SetExtendedSupport),
         StepKind::AddOn { name, to, .. } => {
             let seen = world.addons.get(name).and_then(Found::is);
             Some(Call::UpdateAddon {
@@ -112,6 +144,7 @@ pub fn call_of(step: &Step, asked: ActionName, world: &World) -> Option<Call> {
                 version: to.clone(),
                 role: seen.and_then(|addon| addon.role.clone()),
                 configuration: seen.and_then(|addon| addon.configuration.clone()),
+                overwrite: asked == ActionName::OverwriteAddOn,
             })
         }
         StepKind::NodeGroup { name, to, launch_template, custom_ami, .. } => {
@@ -122,7 +155,7 @@ pub fn call_of(step: &Step, asked: ActionName, world: &World) -> Option<Call> {
                 force: asked == ActionName::ForceNodeGroup,
             })
         }
-        StepKind::Verify => None,
+        StepKind::Verify | StepKind::Bake { .. } => None,
     }
 }
 
@@ -163,7 +196,14 @@ pub fn queries(step: &Step, node_group_names: Option<&[String]>) -> BTreeSet<Que
 
 /// The call that `step` makes now, or why none is made.
 #[must_use]
-pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) -> Verdict {
+pub fn guard(
+    state: &RunState,
+    step: &Step,
+    asked: ActionName,
+    world: &World,
+    controls: &Controls,
+    now: Timestamp,
+) -> Verdict {
     let withhold = |code: &str, message: String, remedy: Remedy, next: &str| {
         let failure =
             Failure { code: code.into(), message, resources: Vec::new(), remedy, next_action: next.into() };
@@ -173,7 +213,15 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
     let not_now = |code: &str, message: String| withhold(code, message, Remedy::Wait { after_s: 30 }, "");
     let never = |code: &str, message: String, next: &str| withhold(code, message, Remedy::Stop, next);
 
-    let wanted = action_for(step, state.steps.get(&step.id));
+    match hold(state, step, controls, now) {
+        None => {}
+        Some(Hold::Until { text, .. }) => return not_now("Held", text),
+        Some(Hold::Approval { before, .. }) => {
+            return not_now("NotApproved", format!("no yes to {before} yet"));
+        }
+        Some(Hold::Never { code, message, next_action }) => return never(code, message, &next_action),
+    }
+    let wanted = action_for(state, step, controls, now);
     if wanted != asked {
         return not_now("AnotherAction", format!("{asked:?} was asked for where {wanted:?} is due"));
     }
@@ -206,7 +254,7 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
                 let message = format!("the control plane is at {}, so it cannot go to {to}", cluster.version);
                 return not_now("NotTheNextMinor", message);
             }
-            match too_far_behind(world, *to) {
+            match first_group(world, |group| !skew_allows(*to, group.version)) {
                 Err(name) => not_now("NotSeen", format!("node group {name} could not be looked at")),
                 Ok(Some(group)) => never(
                     "SkewExceeded",
@@ -248,17 +296,40 @@ pub fn guard(state: &RunState, step: &Step, asked: ActionName, world: &World) ->
             Some(_) => Verdict::Call(call),
             None => not_now("NotSeen", format!("add-on {name} could not be looked at")),
         },
-        // It has no call, so it went its way above.
-        StepKind::Verify => not_now("AnotherAction", "verification makes no call".into()),
+        StepKind::RollBack { from, to, .. } => {
+            if cluster.version != *from || to.next() != *from {
+                let message =
+                    format!("the control plane is at {}, so it cannot go back to {to}", cluster.version);
+                return never("NotTheMinorBefore", message, LOOK_FIRST);
+            }
+            match first_group(world, |group| group.version > *to) {
+                Err(name) => not_now("NotSeen", format!("node group {name} could not be looked at")),
+                Ok(Some(group)) => never(
+                    "NodesNewer",
+                    format!("node group {} is at {}, newer than {to}", group.name, group.version),
+                    NODES_FIRST,
+                ),
+                Ok(None) => Verdict::Call(call),
+            }
+        }
+        StepKind::SupportType {} => Verdict::Call(call),
+        // They have no call, so they went their way above.
+        StepKind::Verify | StepKind::Bake { .. } => {
+            not_now("AnotherAction", "verification makes no call".into())
+        }
     }
 }
 
-/// The first node group that `to` would leave too far behind; its name as the error when one was not seen.
-fn too_far_behind(world: &World, to: Minor) -> Result<Option<&NodeGroup>, String> {
+/// What has to happen before a control plane goes back below its nodes.
+pub(crate) const NODES_FIRST: &str = "make a group at the older version, move the pods there, delete the newer group, \
+                                      then start again: no kubelet may be newer than its API server";
+
+/// The first node group that is so; the name of one that was not seen as the error.
+fn first_group(world: &World, is: impl Fn(&NodeGroup) -> bool) -> Result<Option<&NodeGroup>, String> {
     let names = world.node_group_names.as_ref().ok_or_else(|| "list".to_owned())?;
     for name in names {
         match world.node_groups.get(name) {
-            Some(Found::Is(group)) if !skew_allows(to, group.version) => return Ok(Some(group)),
+            Some(Found::Is(group)) if is(group) => return Ok(Some(group)),
             Some(_) => {}
             None => return Err(name.clone()),
         }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 /// Text that cannot be such a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a valid {1}: letters, digits and . _ - / : @ + only, at most {2} of them")]
+#[error("{0:?} is not a valid {1}: letters, digits and . _ - / : @ + = , only, at most {2} of them")]
 pub struct NotAnId(String, &'static str, usize);
 
 macro_rules! id {
@@ -20,7 +20,7 @@ macro_rules! id {
             type Err = NotAnId;
 
             fn from_str(text: &str) -> Result<Self, NotAnId> {
-                let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b);
+                let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@+=,".contains(&b);
                 if (1..=$max).contains(&text.len()) && text.bytes().all(plain) {
                     Ok(Self(text.to_owned()))
                 } else {
@@ -43,7 +43,7 @@ macro_rules! id {
             }
         }
 
-        $crate::string_on_the_wire!($type, stringify!($type), "^[0-9A-Za-z._/:@+-]+$", $what);
+        $crate::string_on_the_wire!($type, stringify!($type), "^[0-9A-Za-z._/:@+=,-]+$", $what);
     };
 }
 
@@ -68,6 +68,31 @@ id!(
     /// The ARN of a Step Functions execution.
     ExecutionArn, "execution ARN", 400
 );
+
+id!(
+    /// A question to people, e.g. `ap-5f0c2a91d3e4`. The same for the same question of the same run.
+    ApprovalId, "approval id", 40
+);
+id!(
+    /// A consent, e.g. `co-5f0c2a91d3e4`.
+    ConsentId, "consent id", 40
+);
+id!(
+    /// Who said something: the ARN that STS gives a caller.
+    Principal, "principal", 400
+);
+
+/// The token of a Step Functions task that waits to be woken. Whoever has it can end the task: it never leaves the
+/// table, and no log shows it.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct TaskToken(pub String);
+
+impl fmt::Debug for TaskToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaskToken(..)")
+    }
+}
 
 /// A `clientRequestToken`: the same for the same attempt at the same step, whoever asks and however often.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -98,6 +123,24 @@ impl RunId {
     ) -> Self {
         let short: String = digest(&[execution.as_str(), cluster.as_str()]).chars().take(8).collect();
         Self(format!("{cluster}-{target}-{short}"))
+    }
+}
+
+impl ApprovalId {
+    /// The question that a run or campaign asks before this.
+    #[must_use]
+    pub fn of(asker: &str, before: &str) -> Self {
+        let short: String = digest(&[asker, before]).chars().take(12).collect();
+        Self(format!("ap-{short}"))
+    }
+}
+
+impl ConsentId {
+    /// The consent of this person to this, at this time.
+    #[must_use]
+    pub fn of(parts: &[&str]) -> Self {
+        let short: String = digest(parts).chars().take(12).collect();
+        Self(format!("co-{short}"))
     }
 }
 

@@ -6,13 +6,16 @@
 //! to do now).
 
 pub mod arn;
+pub mod bake;
 pub mod calendar;
 pub mod cluster;
 pub mod contract;
+pub mod control;
 pub mod decide;
 pub mod door;
 pub mod finding;
 pub mod guard;
+pub mod hold;
 pub mod ids;
 pub mod ledger;
 pub mod notice;
@@ -26,3 +29,5 @@ pub mod screen;
 pub mod text;
 pub mod version;
 pub mod waits;
+pub mod way_back;
+pub mod window;

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Addon, Cluster, Found, NodeGroup, Resource, Status, Update, UpdateStatus};
+use crate::bake;
+use crate::cluster::{
+    Addon, Cluster, Found, Insight, InsightCategory, NodeGroup, Resource, Status, Update, UpdateStatus,
+};
 use crate::finding::CORE_ADDONS;
 use crate::ids::UpdateId;
 use crate::ledger::{Done, Event, Phase, RunState};
@@ -31,6 +34,8 @@ pub enum Query {
     Addon(String),
     /// The names of all node groups.
     NodeGroupNames,
+    /// The insights of a category.
+    Insights(InsightCategory),
 }
 
 /// What was seen.
@@ -46,6 +51,8 @@ pub struct World {
     pub addons: BTreeMap<String, Found<Addon>>,
     /// The names of all node groups, if they were listed.
     pub node_group_names: Option<Vec<String>>,
+    /// The insights that were looked at.
+    pub insights: BTreeMap<InsightCategory, Vec<Insight>>,
 }
 
 /// How long an update may be unknown to `DescribeUpdate` after its call: EKS's reads lag behind its writes.
@@ -63,6 +70,7 @@ pub fn queries(state: &RunState, hop: &Hop) -> BTreeSet<Query> {
             Some(Phase::InFlight { update, .. }) => {
                 queries.extend(step.kind.resource().map(|resource| Query::Update(resource, update.clone())));
             }
+            Some(Phase::Baking { .. }) => queries.extend(bake::queries(state)),
             None | Some(Phase::Failed { .. }) if state.is_ready(step) => {
                 queries.insert(Query::Cluster);
                 queries.extend(query_of(step));
@@ -106,6 +114,7 @@ impl World {
             Query::NodeGroup(name) => self.node_groups.contains_key(name),
             Query::Addon(name) => self.addons.contains_key(name),
             Query::NodeGroupNames => self.node_group_names.is_some(),
+            Query::Insights(category) => self.insights.contains_key(category),
         }
     }
 
@@ -127,6 +136,10 @@ impl World {
 pub fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec<Event> {
     let steps = hop.steps.iter().filter_map(|step| match state.steps.get(&step.id).map(|p| &p.phase) {
         Some(Phase::InFlight { update, since }) => settle_update(step, update, *since, world, now),
+        Some(Phase::Baking { since }) => bake::settle(state, step, *since, world, now),
+        None if matches!(step.kind, StepKind::Bake { .. }) && state.is_ready(step) => {
+            Some(Event::BakeBegan { step: step.id.clone() })
+        }
         None | Some(Phase::Failed { .. }) if state.is_ready(step) => already_so(step, world),
         _ => None,
     });
@@ -216,7 +229,16 @@ pub fn already_so(step: &Step, world: &World) -> Option<Event> {
             (addon.version >= *to && addon.status == Status::Active)
                 .then(|| satisfied(format!("add-on {name} is at {}", addon.version)))?
         }
-        StepKind::Verify => None,
+        StepKind::RollBack { to, .. } => {
+            let cluster = world.cluster().filter(|cluster| cluster.version == *to)?;
+            let rests = cluster.status == Status::Active;
+            rests.then(|| satisfied(format!("the control plane is at {}", cluster.version)))?
+        }
+        StepKind::SupportType {} => world
+            .cluster()
+            .filter(|cluster| cluster.extended_support)
+            .and_then(|_| satisfied("the support type is EXTENDED".into())),
+        StepKind::Verify | StepKind::Bake { .. } => None,
     }
 }
 
@@ -267,7 +289,8 @@ struct Disorder {
 fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Disorder> {
     let mut found = Disorder::default();
     let cluster = world.cluster()?;
-    if cluster.version < hop.to {
+    let back = state.plan.as_ref().is_some_and(|plan| plan.rolls_back.is_some());
+    if cluster.version < hop.to || (back && cluster.version > hop.to) {
         found.broken.push(format!("the control plane is at {}, not {}", cluster.version, hop.to));
     }
     note(&mut found, "the cluster", &cluster.status, &cluster.health_issues);
@@ -297,7 +320,11 @@ fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Disorder> {
                     }
                 }
             }
-            StepKind::ControlPlane { .. } | StepKind::Verify => {}
+            StepKind::ControlPlane { .. }
+            | StepKind::RollBack { .. }
+            | StepKind::SupportType {}
+            | StepKind::Bake { .. }
+            | StepKind::Verify => {}
         }
     }
     Some(found)

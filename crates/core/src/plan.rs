@@ -3,7 +3,7 @@
 //! A plan is a list of stages, one a control-plane version, each a small graph of steps. It is made by
 //! [`crate::planner`] and carried out by [`crate::decide`].
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +11,11 @@ use crate::arn::ClusterArn;
 use crate::cluster::{LaunchTemplate, Resource};
 use crate::finding::{Finding, Level};
 use crate::ids::StepId;
-use crate::policy::{NodeHops, NodeStrategy};
+use crate::policy::{NodeHops, NodeStrategy, StepName};
+use crate::remedy::Failure;
 use crate::version::{AddonVersion, Minor};
 use crate::waits::Span;
+use crate::window::Work;
 
 /// What one step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +56,22 @@ pub enum StepKind {
         /// How many are replaced at a time.
         max_unavailable: u32,
     },
+    /// Nothing moves, and the gates of the policy are watched, while EKS can still take the control plane back.
+    Bake {
+        /// How long.
+        duration_s: u32,
+    },
+    /// The cluster's support type to `EXTENDED`: EKS takes no control plane back into extended support otherwise.
+    SupportType {},
+    /// The control plane one minor down.
+    RollBack {
+        /// The minor before.
+        from: Minor,
+        /// The minor after: always the one below.
+        to: Minor,
+        /// Whether EKS's insights on the way back are overridden, by consent.
+        force: bool,
+    },
     /// Looks at everything that the stage touched.
     Verify,
 }
@@ -85,6 +103,8 @@ pub struct Step {
     pub reason: String,
     /// What it takes to go back.
     pub reversibility: Reversibility,
+    /// How long it takes, by what was known when this was planned.
+    pub span: Span,
 }
 
 /// What happens while the control plane is on its way to one version, or stays on it.
@@ -122,6 +142,25 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// When it was made.
     pub made_at: Timestamp,
+    /// What was out of order already when this was made: gates judge what is new.
+    pub baseline: Baseline,
+    /// Why the control plane goes down and not up, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_back: Option<Failure>,
+}
+
+/// What was out of order before anything was touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Baseline {
+    /// Health issues of the cluster.
+    pub health_issues: Vec<String>,
+    /// Add-ons that were not `ACTIVE`.
+    pub addons_unwell: Vec<String>,
+    /// Names of the insights that were `ERROR`.
+    pub insights: Vec<String>,
+    /// The add-ons that there were.
+    pub addons: Vec<String>,
 }
 
 impl StepKind {
@@ -129,10 +168,37 @@ impl StepKind {
     #[must_use]
     pub fn resource(&self) -> Option<Resource> {
         match self {
-            Self::ControlPlane { .. } => Some(Resource::ControlPlane),
+            Self::ControlPlane { .. } | Self::RollBack { .. } | Self::SupportType {} => {
+                Some(Resource::ControlPlane)
+            }
             Self::AddOn { name, .. } => Some(Resource::AddOn(name.clone())),
             Self::NodeGroup { name, .. } => Some(Resource::NodeGroup(name.clone())),
-            Self::Verify => None,
+            Self::Verify | Self::Bake { .. } => None,
+        }
+    }
+
+    /// What windows and freezes know it as; `None` for one that changes nothing.
+    #[must_use]
+    pub fn work(&self) -> Option<Work> {
+        match self {
+            Self::ControlPlane { .. } | Self::RollBack { .. } | Self::SupportType {} => {
+                Some(Work::ControlPlane)
+            }
+            Self::AddOn { .. } => Some(Work::AddOns),
+            Self::NodeGroup { .. } => Some(Work::Nodes),
+            Self::Bake { .. } | Self::Verify => None,
+        }
+    }
+
+    /// What approvals know it as; `None` for one that changes nothing.
+    #[must_use]
+    pub fn name(&self) -> Option<StepName> {
+        match self {
+            Self::ControlPlane { .. } => Some(StepName::ControlPlane),
+            Self::AddOn { .. } => Some(StepName::AddOn),
+            Self::NodeGroup { .. } => Some(StepName::NodeGroup),
+            Self::RollBack { .. } | Self::SupportType {} => Some(StepName::RollBack),
+            Self::Bake { .. } | Self::Verify => None,
         }
     }
 }
@@ -143,6 +209,11 @@ impl std::fmt::Display for StepKind {
             Self::ControlPlane { from, to } => write!(f, "control plane {from} → {to}"),
             Self::AddOn { name, from, to } => write!(f, "add-on {name} {from} → {to}"),
             Self::NodeGroup { name, from, to, .. } => write!(f, "node group {name} {from} → {to}"),
+            Self::Bake { duration_s } => {
+                write!(f, "bake for {:#}", SignedDuration::from_secs(i64::from(*duration_s)))
+            }
+            Self::SupportType {} => f.write_str("support type EXTENDED"),
+            Self::RollBack { from, to, .. } => write!(f, "control plane back {from} → {to}"),
             Self::Verify => f.write_str("verify"),
         }
     }
@@ -185,7 +256,7 @@ impl Hop {
         let mut ends: std::collections::BTreeMap<&StepId, u32> = std::collections::BTreeMap::new();
         for step in &self.steps {
             let start = step.after.iter().filter_map(|id| ends.get(id)).max().copied().unwrap_or(0);
-            ends.insert(&step.id, start.saturating_add(Span::of(&step.kind).typical_s));
+            ends.insert(&step.id, start.saturating_add(step.span.typical_s));
         }
         ends.values().max().copied().unwrap_or(0)
     }

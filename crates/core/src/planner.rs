@@ -8,6 +8,7 @@
 //!   every hop (`nodes: each-hop`);
 //! - an add-on never goes down; on the way it moves only when it must, at the target it goes to EKS's
 //!   default; one that would not serve the next minor moves before the control plane if it can;
+//! - after each hop of the control plane it bakes, with nothing else moving, as long as the policy says;
 //! - vpc-cni moves one minor a call, and is through before any node rolls;
 //! - what cannot be done is a finding with the next safe action.
 //!
@@ -15,14 +16,16 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::cluster::{Addon, AmiFamily, Inventory, LaunchTemplate, NodeGroup, Offer, Status};
+use crate::cluster::{Addon, AmiFamily, InsightStatus, Inventory, LaunchTemplate, NodeGroup, Offer, Status};
+use crate::control::Controls;
 use crate::finding::{CORE_ADDONS, Code, Finding, Level};
 use crate::ids::StepId;
-use crate::plan::{Hop, Plan, Reversibility, Step, StepKind};
+use crate::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
 use crate::policy::{NodeHops, Policy};
 use crate::version::{AddonVersion, Minor, skew_allows};
+use crate::waits::Learned;
 
 /// The last minor for which EKS publishes Amazon Linux 2 images.
 const AMAZON_LINUX_2_LAST: Minor = match Minor::new(32) {
@@ -41,6 +44,10 @@ pub struct Wish<'a> {
     pub launch_templates: &'a std::collections::BTreeMap<String, String>,
     /// The plan's number within its run.
     pub revision: u32,
+    /// What people consented to.
+    pub controls: &'a Controls,
+    /// How long steps take here.
+    pub learned: &'a Learned,
 }
 
 /// Makes the plan that brings what `inventory` shows to the wish.
@@ -57,6 +64,7 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
     let settled = is_settled(inventory, wish);
 
     let mut hops = Vec::new();
+    let bake_s = u32::try_from(wish.policy.bake.duration.as_secs()).unwrap_or(u32::MAX);
     for (at, &to) in stages.iter().enumerate() {
         let stage = Stage {
             from: (at > 0).then(|| stages[at - 1]),
@@ -64,7 +72,7 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
             next: stages.get(at + 1).copied(),
             target: wish.target,
         };
-        let mut hop = HopBuilder::new(stage);
+        let mut hop = HopBuilder::new(stage, bake_s, wish.learned);
         if !(settled && stages.len() == 1) {
             for addon in &mut addons {
                 addon.move_for(&mut hop, inventory, &mut findings);
@@ -75,6 +83,17 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
         }
         hops.extend(hop.finish());
     }
+    findings.extend(windows_too_short(&hops, wish));
+    if stages.len() > 2 && bake_s > 0 {
+        findings.push(Finding::new(
+            Code::WayBackGivenUp,
+            Level::Pass,
+            cluster.arn.name.as_str(),
+            "EKS takes a control plane back one minor only: each hop gives up the way back from the one before",
+            "",
+        ));
+    }
+    override_by_consent(&mut findings, wish.controls, now);
 
     Plan {
         revision: wish.revision,
@@ -87,6 +106,55 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
         hops,
         findings,
         made_at: now,
+        baseline: baseline(inventory),
+        rolls_back: None,
+    }
+}
+
+/// What is out of order already.
+pub(crate) fn baseline(inventory: &Inventory) -> Baseline {
+    let unwell = inventory.addons.iter().filter(|addon| addon.status != Status::Active);
+    let errors = inventory.insights.iter().filter(|insight| insight.status == InsightStatus::Error);
+    Baseline {
+        health_issues: inventory.cluster.health_issues.clone(),
+        addons_unwell: unwell.map(|addon| addon.name.clone()).collect(),
+        insights: errors.map(|insight| insight.name.clone()).collect(),
+        addons: inventory.addons.iter().map(|addon| addon.name.clone()).collect(),
+    }
+}
+
+/// A step that no opening holds would wait for ever.
+fn windows_too_short(hops: &[Hop], wish: &Wish<'_>) -> Vec<Finding> {
+    let Some(longest) = wish.policy.schedule.longest() else { return Vec::new() };
+    let steps = hops.iter().flat_map(|hop| &hop.steps);
+    let too_long = steps.filter(|step| {
+        step.kind.work().is_some() && SignedDuration::from_secs(i64::from(step.span.p95_s)) > longest
+    });
+    too_long
+        .map(|step| {
+            let needs = SignedDuration::from_secs(i64::from(step.span.p95_s));
+            Finding::new(
+                Code::WindowTooShort,
+                Level::Block,
+                step.id.as_str(),
+                format!("{} may take {needs:#}, and the longest window is open for {longest:#}", step.kind),
+                "widen the cluster's windows in the policy, or roll more nodes at a time, then start again",
+            )
+        })
+        .collect()
+}
+
+/// A consent to a finding that blocks lets it pass as a warning that says whose word it is.
+pub(crate) fn override_by_consent(findings: &mut [Finding], controls: &Controls, now: Timestamp) {
+    let blocking = findings
+        .iter_mut()
+        .filter(|finding| finding.level == Level::Block && finding.code.may_be_overridden());
+    for finding in blocking {
+        if let Some(consent) = controls.overriding(finding, now) {
+            finding.level = Level::Warn;
+            finding.message =
+                format!("{} (overridden by {}: {})", finding.message, consent.by, consent.reason);
+        }
     }
 }
 
@@ -182,73 +250,88 @@ struct Stage {
 }
 
 /// Collects the steps of one hop and ties them together.
-struct HopBuilder {
+struct HopBuilder<'a> {
     stage: Stage,
+    bake_s: u32,
+    learned: &'a Learned,
     before: Vec<Step>,
     addons: Vec<Step>,
     groups: Vec<Step>,
 }
 
-impl HopBuilder {
-    fn new(stage: Stage) -> Self {
-        Self { stage, before: Vec::new(), addons: Vec::new(), groups: Vec::new() }
+impl<'a> HopBuilder<'a> {
+    fn new(stage: Stage, bake_s: u32, learned: &'a Learned) -> Self {
+        Self { stage, bake_s, learned, before: Vec::new(), addons: Vec::new(), groups: Vec::new() }
+    }
+
+    fn step(
+        &self,
+        id: StepId,
+        kind: StepKind,
+        after: Vec<StepId>,
+        reason: String,
+        reversibility: Reversibility,
+    ) -> Step {
+        let span = self.learned.span(&kind);
+        Step { id, kind, after, reason, reversibility, span }
     }
 
     fn id(&self, rest: &str) -> Option<StepId> {
         format!("{}/{rest}", self.stage.to).parse().ok()
     }
 
-    fn finish(self) -> Option<Hop> {
-        let Self { stage, before, mut addons, mut groups } = self;
-        let to = stage.to;
-        let id = |rest: &str| format!("{to}/{rest}").parse::<StepId>().ok();
-        let mut steps = before;
-        if let (Some(from), Some(id)) = (stage.from, id("control-plane")) {
-            let after = steps.iter().map(|step| step.id.clone()).collect();
-            for step in addons.iter_mut().chain(&mut groups) {
-                step.after.insert(0, id.clone());
+    /// The control plane's step, and the bake that follows it.
+    fn control_plane(&self) -> Vec<Step> {
+        let Stage { from: Some(from), to, target, .. } = self.stage else { return Vec::new() };
+        let Some(id) = self.id("control-plane") else { return Vec::new() };
+        let reason = if to == target {
+            format!("{to} is the target")
+        } else {
+            format!("{to} is on the way to {target}: a control plane goes up one minor at a time")
+        };
+        let after = self.before.iter().map(|step| step.id.clone()).collect();
+        let kind = StepKind::ControlPlane { from, to };
+        let mut steps = vec![self.step(id.clone(), kind, after, reason, Reversibility::UntilNextHop)];
+        if let Some(bake) = self.id("bake").filter(|_| self.bake_s > 0) {
+            let reason = format!("while no node is newer than {from}, EKS can take the control plane back");
+            let kind = StepKind::Bake { duration_s: self.bake_s };
+            steps.push(self.step(bake, kind, vec![id], reason, Reversibility::ChangesNothing));
+        }
+        steps
+    }
+
+    fn finish(mut self) -> Option<Hop> {
+        let control_plane = self.control_plane();
+        if let Some(last) = control_plane.last() {
+            for step in self.addons.iter_mut().chain(&mut self.groups) {
+                step.after.insert(0, last.id.clone());
             }
-            let last = to == stage.target;
-            let reason = if last {
-                format!("{to} is the target")
-            } else {
-                format!("{to} is on the way to {}: a control plane goes up one minor at a time", stage.target)
-            };
-            steps.push(Step {
-                id,
-                kind: StepKind::ControlPlane { from, to },
-                after,
-                reason,
-                reversibility: Reversibility::UntilNextHop,
-            });
         }
         // Nodes roll only once the network plugin is through: a node that starts under a changing CNI
         // may never become Ready.
-        let cni: Vec<StepId> = steps
+        let cni: Vec<StepId> = self
+            .before
             .iter()
-            .chain(&addons)
+            .chain(&self.addons)
             .filter(|step| matches!(&step.kind, StepKind::AddOn { name, .. } if name == "vpc-cni"))
             .map(|step| step.id.clone())
             .collect();
-        for group in &mut groups {
+        for group in &mut self.groups {
             group.after.extend(cni.iter().cloned());
         }
-        steps.append(&mut addons);
-        steps.append(&mut groups);
+        let mut steps = std::mem::take(&mut self.before);
+        steps.extend(control_plane);
+        steps.append(&mut self.addons);
+        steps.append(&mut self.groups);
         if steps.is_empty() {
             return None;
         }
-        if let Some(id) = id("verify") {
+        if let Some(id) = self.id("verify") {
             let after = steps.iter().map(|step| step.id.clone()).collect();
-            steps.push(Step {
-                id,
-                kind: StepKind::Verify,
-                after,
-                reason: "EKS's own word on everything this hop touched, before going on".into(),
-                reversibility: Reversibility::ChangesNothing,
-            });
+            let reason = "EKS's own word on everything this hop touched, before going on".into();
+            steps.push(self.step(id, StepKind::Verify, after, reason, Reversibility::ChangesNothing));
         }
-        Some(Hop { to, steps })
+        Some(Hop { to: self.stage.to, steps })
     }
 }
 
@@ -278,7 +361,7 @@ impl<'a> GroupOnTheWay<'a> {
         Self { group, version: group.version, reach, launch_template, strategy, reported_skew: false }
     }
 
-    fn roll_for(&mut self, hop: &mut HopBuilder, nodes: NodeHops, findings: &mut Vec<Finding>) {
+    fn roll_for(&mut self, hop: &mut HopBuilder<'_>, nodes: NodeHops, findings: &mut Vec<Finding>) {
         let Stage { to, next, target, .. } = hop.stage;
         // An image of the owner's is made for the target: on the way there it would be newer than its control plane.
         let its_turn = self.group.ami != AmiFamily::Custom || to == target;
@@ -312,25 +395,21 @@ impl<'a> GroupOnTheWay<'a> {
         }
     }
 
-    fn add_roll(&mut self, hop: &mut HopBuilder, reason: String) {
+    fn add_roll(&mut self, hop: &mut HopBuilder<'_>, reason: String) {
         let to = hop.stage.to;
         let Some(id) = hop.id(&format!("node-group/{}", self.group.name)) else { return };
-        hop.groups.push(Step {
-            id,
-            kind: StepKind::NodeGroup {
-                name: self.group.name.clone(),
-                from: self.version,
-                to,
-                strategy: self.strategy,
-                launch_template: self.launch_template.clone(),
-                custom_ami: self.group.ami == AmiFamily::Custom,
-                size: self.group.size,
-                max_unavailable: self.group.max_unavailable,
-            },
-            after: Vec::new(),
-            reason,
-            reversibility: Reversibility::OneWay,
-        });
+        let kind = StepKind::NodeGroup {
+            name: self.group.name.clone(),
+            from: self.version,
+            to,
+            strategy: self.strategy,
+            launch_template: self.launch_template.clone(),
+            custom_ami: self.group.ami == AmiFamily::Custom,
+            size: self.group.size,
+            max_unavailable: self.group.max_unavailable,
+        };
+        let step = hop.step(id, kind, Vec::new(), reason, Reversibility::OneWay);
+        hop.groups.push(step);
         self.version = to;
     }
 }
@@ -404,7 +483,7 @@ impl<'a> AddonOnTheWay<'a> {
         Self { addon, version: addon.version.clone(), reported: false }
     }
 
-    fn move_for(&mut self, hop: &mut HopBuilder, inventory: &Inventory, findings: &mut Vec<Finding>) {
+    fn move_for(&mut self, hop: &mut HopBuilder<'_>, inventory: &Inventory, findings: &mut Vec<Finding>) {
         let Stage { from, to, target, .. } = hop.stage;
         let here = offers(inventory, self.addon, to);
         let fits =
@@ -460,7 +539,7 @@ impl<'a> AddonOnTheWay<'a> {
 
     fn add_moves(
         &mut self,
-        hop: &mut HopBuilder,
+        hop: &mut HopBuilder<'_>,
         before: bool,
         goal: &AddonVersion,
         offers: &[Offer],
@@ -493,21 +572,15 @@ impl<'a> AddonOnTheWay<'a> {
         let mut previous: Option<StepId> = None;
         for to in chain {
             let Some(id) = hop.id(&format!("add-on/{}/{to}", self.addon.name)) else { return };
-            let step = Step {
-                id: id.clone(),
-                kind: StepKind::AddOn {
-                    name: self.addon.name.clone(),
-                    from: self.version.clone(),
-                    to: to.clone(),
-                },
-                after: previous.into_iter().collect(),
-                reason: if to == *goal {
-                    reason.to_owned()
-                } else {
-                    format!("on the way to {goal}, one minor a call")
-                },
-                reversibility: Reversibility::OneWay,
+            let kind =
+                StepKind::AddOn { name: self.addon.name.clone(), from: self.version.clone(), to: to.clone() };
+            let reason = if to == *goal {
+                reason.to_owned()
+            } else {
+                format!("on the way to {goal}, one minor a call")
             };
+            let after = previous.into_iter().collect();
+            let step = hop.step(id.clone(), kind, after, reason, Reversibility::OneWay);
             let steps = if before { &mut hop.before } else { &mut hop.addons };
             steps.push(step);
             previous = Some(id);

@@ -25,6 +25,8 @@ pub enum Remedy {
         /// Whether node groups have to follow every hop: EKS asked for equal versions.
         nodes_each_hop: bool,
     },
+    /// The control plane goes back, by policy.
+    RollBack,
     /// Not to be tried again by itself.
     Stop,
 }
@@ -46,6 +48,8 @@ pub struct Failure {
     pub next_action: String,
 }
 
+/// The code of an add-on update that found fields changed by people.
+pub const CONFIGURATION_CONFLICT: &str = "ConfigurationConflict";
 /// The code of a node group update that pods or their budgets held up.
 pub const POD_EVICTION_FAILURE: &str = "PodEvictionFailure";
 
@@ -56,8 +60,8 @@ pub fn of_update(code: &str, message: String, resources: Vec<String>) -> Failure
     let (remedy, next) = match code {
         POD_EVICTION_FAILURE => (
             retry(300),
-            "see which PodDisruptionBudget or pod holds these nodes (kubectl get pdb -A), let it go or allow \
-             force for this group, then start again",
+            "see which PodDisruptionBudget or pod holds these nodes (kubectl get pdb -A) and let it go, or allow \
+             force for this group (eks-upgrade consent CLUSTER force GROUP), then start again",
         ),
         "NodeCreationFailure" => (
             retry(600),
@@ -81,9 +85,10 @@ pub fn of_update(code: &str, message: String, resources: Vec<String>) -> Failure
         "InsufficientNumberOfReplicas" => {
             (retry(300), "see why the add-on's pods do not become ready, then start again")
         }
-        "ConfigurationConflict" => (
+        CONFIGURATION_CONFLICT => (
             Remedy::Stop,
-            "settle the named fields by hand, or update this add-on yourself with OVERWRITE, then start again",
+            "settle the named fields by hand, or allow their loss (eks-upgrade consent CLUSTER overwrite ADDON), \
+             then start again",
         ),
         "AdmissionRequestDenied" => {
             (retry(120), "see which admission webhook denied the add-on's objects, then start again")
@@ -140,7 +145,7 @@ pub fn of_refusal(refusal: &Refusal) -> Failure {
     let wants_equal_nodes = refusal.message.contains("must be updated to match cluster version");
     let (remedy, next) = match (name, refusal.status) {
         // Any 429 is a throttle, whether the operation's model declares it or not.
-        ("Throttling" | "TooManyRequests" | "ResourceInUse", _) | (_, 409 | 429) => {
+        ("KillSwitch" | "Throttling" | "TooManyRequests" | "ResourceInUse", _) | (_, 409 | 429) => {
             (Remedy::Wait { after_s: 60 }, "")
         }
         (_, 500..) => (Remedy::Wait { after_s: 120 }, ""),

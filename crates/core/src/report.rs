@@ -31,6 +31,11 @@ pub fn of_end(state: &RunState, ending: &Ending) -> Notification {
             lines.push("Every step is done and verified.".into());
             format!("is at {}", opened.target)
         }
+        Ending::RolledBack { to, code, message, next_action } => {
+            lines.push(format!("The control plane went back to {to}, because of {code}: {message}."));
+            lines.push(format!("Wanted of the cluster's owner: {next_action}."));
+            format!("was rolled back to {to}: {code}")
+        }
         Ending::Halted { code, message, next_action } => {
             lines.push(format!("Stopped with {code}: {message}."));
             lines.push(format!("Wanted of the cluster's owner: {next_action}."));

@@ -10,7 +10,7 @@ use crate::door::UpgradeRequest;
 use crate::ids::{CampaignId, ExecutionArn, Fence, RunId};
 use crate::ledger::Ending;
 use crate::observe::word;
-use crate::policy::Policy;
+use crate::policy::PolicyDocument;
 use crate::version::Minor;
 
 /// What is known of the run that a cluster has, or had last.
@@ -78,7 +78,7 @@ pub enum Screened {
 pub fn screen(
     cluster: &Cluster,
     lease: Option<&Lease>,
-    policy: &Policy,
+    policy: &PolicyDocument,
     calendar: &Calendar,
     campaign: &CampaignId,
     now: Timestamp,
@@ -102,7 +102,7 @@ pub fn screen(
                 let text = format!("run {} has it, on its way to {}", lease.run, lease.target);
                 return left(LeftAloneCode::RunInProgress, text);
             }
-            Some(Ending::Halted { code, next_action, .. }) => {
+            Some(Ending::Halted { code, next_action, .. } | Ending::RolledBack { code, next_action, .. }) => {
                 let text = format!("run {} stopped with {code}: {next_action}", lease.run);
                 return left(LeftAloneCode::HaltedBefore, text);
             }
@@ -112,12 +112,13 @@ pub fn screen(
     if let Status::Unwell(_) | Status::Transient(_) = cluster.status {
         return left(LeftAloneCode::NotActive, format!("the cluster is {}", word(&cluster.status)));
     }
-    if let Err(error) = policy.clone().for_cluster(&cluster.tags) {
-        return left(LeftAloneCode::InvalidTags, error.to_string());
-    }
+    let settings = match policy.for_cluster(&cluster.arn, &cluster.tags) {
+        Ok(settings) => settings,
+        Err(error) => return left(LeftAloneCode::InvalidTags, error.to_string()),
+    };
     // A cluster that is due has to go somewhere, even when it is where the rule would take it.
     let next = || calendar.standard().map(|release| release.minor).find(|minor| *minor > current);
-    match policy.target.target(current, calendar).or_else(next) {
+    match settings.target(current, calendar, now).or_else(next) {
         None => left(
             LeftAloneCode::NoTarget,
             format!("EKS offers nothing newer than {current} in standard support"),
@@ -130,6 +131,7 @@ pub fn screen(
             dry_run: false,
             reason: Some(because(current, due)),
             resume: None,
+            roll_back: false,
             campaign: Some(campaign.clone()),
         }),
     }

@@ -4,17 +4,24 @@
 //! time elapsed, so that the number of looks grows with the logarithm of the wait, and what is lost by
 //! looking late stays a small share of it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::StepKind;
 
 /// What is being waited for, as far as its length goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Span {
     /// Before this a change has hardly ever ended; the first look comes then.
     pub early_s: u32,
     /// What it usually takes.
     pub typical_s: u32,
+    /// What 95 in 100 stay below: a step that has to fit a window is given this much room.
+    pub p95_s: u32,
     /// Past this something is wrong: the run goes on watching, and says so.
     pub late_s: u32,
     /// The pause between later looks, as one part in this many of the time elapsed.
@@ -27,11 +34,13 @@ const PAUSE_S_MIN: u32 = 10;
 const PAUSE_S_MAX: u32 = 600;
 
 /// A control plane hop: 9 min 55 s seen, up to 20 minutes reported.
-const CONTROL_PLANE: Span = Span { early_s: 480, typical_s: 600, late_s: 2400, share: 40 };
+const CONTROL_PLANE: Span = Span { early_s: 480, typical_s: 600, p95_s: 1200, late_s: 2400, share: 40 };
 /// An add-on: one to three minutes.
-const ADD_ON: Span = Span { early_s: 50, typical_s: 120, late_s: 1200, share: 10 };
+const ADD_ON: Span = Span { early_s: 50, typical_s: 120, p95_s: 300, late_s: 1200, share: 10 };
 /// An update of somebody else's, of which nothing is known.
-pub const UNKNOWN: Span = Span { early_s: 60, typical_s: 600, late_s: 3600, share: 20 };
+pub const UNKNOWN: Span = Span { early_s: 60, typical_s: 600, p95_s: 1800, late_s: 3600, share: 20 };
+/// Setting the support type: about a minute.
+const SETTING: Span = Span { early_s: 30, typical_s: 60, p95_s: 180, late_s: 900, share: 10 };
 
 /// Setting up and scaling a node group up and down, whatever its size.
 const NODE_GROUP_FIXED_S: u32 = 420;
@@ -41,15 +50,71 @@ const NODE_GROUP_EARLY_S_MAX: u32 = 1200;
 /// One batch of nodes: about five minutes.
 const NODE_BATCH_S: u32 = 300;
 
+/// How much longer than its duration a bake waits for a gate that cannot be told yet.
+pub const UNTOLD_S: u32 = 3600;
+
+/// How long steps took here, as thousandths of what they usually take: the last of each kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned(BTreeMap<String, Vec<u32>>);
+
+/// Samples that are kept of a kind.
+const SAMPLES_MAX: usize = 100;
+/// Fewer say nothing about a quantile.
+const SAMPLES_MIN: usize = 20;
+
+impl Learned {
+    fn key(kind: &StepKind) -> Option<String> {
+        match kind {
+            StepKind::ControlPlane { .. } => Some("control-plane".into()),
+            StepKind::AddOn { name, .. } => Some(format!("add-on/{name}")),
+            StepKind::NodeGroup { .. } => Some("node-group".into()),
+            StepKind::RollBack { .. } => Some("roll-back".into()),
+            StepKind::SupportType { .. } | StepKind::Bake { .. } | StepKind::Verify => None,
+        }
+    }
+
+    /// Takes in how long a step took.
+    pub fn learn(&mut self, kind: &StepKind, took_s: u32) {
+        let Some(key) = Self::key(kind) else { return };
+        let usual_s = u64::from(Span::of(kind).typical_s.max(1));
+        let thousandths = u32::try_from(u64::from(took_s) * 1000 / usual_s).unwrap_or(u32::MAX);
+        let samples = self.0.entry(key).or_default();
+        samples.push(thousandths);
+        if samples.len() > SAMPLES_MAX {
+            samples.remove(0);
+        }
+    }
+
+    /// The span of one step, by what was learned where that is enough.
+    #[must_use]
+    pub fn span(&self, kind: &StepKind) -> Span {
+        let usual = Span::of(kind);
+        let samples = Self::key(kind).and_then(|key| self.0.get(&key));
+        let Some(samples) = samples.filter(|samples| samples.len() >= SAMPLES_MIN) else { return usual };
+        let mut sorted = samples.clone();
+        sorted.sort_unstable();
+        let at = |percent: usize| {
+            let thousandths = sorted[(sorted.len() - 1) * percent / 100];
+            let seconds = u64::from(usual.typical_s) * u64::from(thousandths) / 1000;
+            u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
+        };
+        let p95_s = at(95);
+        Span { early_s: at(5), typical_s: at(50), p95_s, late_s: usual.late_s.max(p95_s), share: usual.share }
+    }
+}
+
 impl Span {
-    /// The span of one step.
+    /// The span of one step, as it usually is.
     #[must_use]
     pub fn of(kind: &StepKind) -> Self {
         match kind {
             StepKind::ControlPlane { .. } => CONTROL_PLANE,
             StepKind::AddOn { .. } => ADD_ON,
             StepKind::NodeGroup { size, max_unavailable, .. } => Self::node_group(*size, *max_unavailable),
-            StepKind::Verify => Self { early_s: 0, typical_s: 30, late_s: 900, share: 10 },
+            StepKind::RollBack { .. } => CONTROL_PLANE,
+            StepKind::SupportType { .. } => SETTING,
+            StepKind::Bake { duration_s } => Self::bake(*duration_s),
+            StepKind::Verify => Self { early_s: 0, typical_s: 30, p95_s: 60, late_s: 900, share: 10 },
         }
     }
 
@@ -60,9 +125,18 @@ impl Span {
         Self {
             early_s: (typical_s / 2).min(NODE_GROUP_EARLY_S_MAX),
             typical_s,
+            // Rolls differ more than anything else: pods take their own time to leave.
+            p95_s: typical_s.saturating_mul(2),
             late_s: typical_s.saturating_mul(3),
             share: 20,
         }
+    }
+
+    /// A bake is looked at a dozen times, whatever its length.
+    fn bake(duration_s: u32) -> Self {
+        let first_s = (duration_s / 12).max(1);
+        let late_s = duration_s.saturating_add(UNTOLD_S);
+        Self { early_s: first_s, typical_s: duration_s, p95_s: duration_s, late_s, share: 4 }
     }
 
     /// How many seconds to wait before looking again at something that has gone on since `since`.

@@ -3,21 +3,24 @@
 //! It may die anywhere. What it meant stands in the ledger; the next try first looks whether the update
 //! began, and only then calls, with the same token.
 
-use eks_upgrade_core::arn::ClusterName;
+use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{Found, Resource, Update, UpdateStatus};
 use eks_upgrade_core::contract::{ActAnswer, ActRequest};
+use eks_upgrade_core::control::{ConsentScope, Controls};
+use eks_upgrade_core::decide::ActionName;
 use eks_upgrade_core::guard::{self, Call, Verdict, guard};
-use eks_upgrade_core::ids::{StepId, Token, UpdateId};
+use eks_upgrade_core::ids::{ConsentId, StepId, Token, UpdateId};
 use eks_upgrade_core::ledger::{Event, Phase, RunState};
 use eks_upgrade_core::observe::World;
-use eks_upgrade_core::plan::Step;
+use eks_upgrade_core::plan::{Step, StepKind};
 use eks_upgrade_core::remedy::{self, Refusal};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::controls::controls;
 use crate::error::{Answer, PipelineError};
 use crate::journal::Journal;
 use crate::observe::{look, recent_updates, update_in_progress};
-use crate::ports::{CallError, Eks, EksWrites, Ledger, Time};
+use crate::ports::{CallError, Eks, EksWrites, Ledger, Said, Time};
 
 /// How much earlier than our own line an update of ours may seem to have begun: clocks differ.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(30);
@@ -32,7 +35,7 @@ pub struct Act<E, L, T> {
     pub time: T,
 }
 
-impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
+impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
     /// Makes the step's call, or records why it is not made.
     pub async fn act(&self, request: &ActRequest) -> Answer<ActAnswer> {
         let ActRequest { run, fence, step: id, execution, .. } = request;
@@ -40,10 +43,10 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
         let step = journal.state.plan.as_ref().and_then(|plan| plan.step(id)).cloned();
         let step =
             step.ok_or_else(|| PipelineError::UnknownWork { run: run.clone(), what: format!("step {id}") })?;
-        let name = journal.state.opened.cluster.name.clone();
+        let name = journal.state.opened.cluster.clone();
 
         let text = match journal.state.steps.get(id).map(|progress| &progress.phase) {
-            Some(Phase::Done { .. } | Phase::InFlight { .. }) => "nothing left to do".to_owned(),
+            Some(Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. }) => "nothing left to do".to_owned(),
             Some(Phase::Intended { token, since }) => {
                 let (token, since) = (token.clone(), *since);
                 self.resolve(&mut journal, &name, &step, request, &token, since).await?
@@ -57,12 +60,13 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
     async fn begin(
         &self,
         journal: &mut Journal<'_, L, T>,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         step: &Step,
         request: &ActRequest,
     ) -> Answer<String> {
         let world = self.look_for(cluster, step).await?;
-        match guard(&journal.state, step, request.action, &world) {
+        let controls = controls(&self.ledger, cluster, None).await?;
+        match guard(&journal.state, step, request.action, &world, &controls, self.time.now()) {
             Verdict::Record(event) => {
                 journal.record(|state| only_if_free(state, &step.id, (*event).clone())).await?;
                 Ok("withheld; see the ledger".into())
@@ -70,13 +74,21 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
             Verdict::Busy(resource) => self.stand_back(journal, cluster, step, &resource).await,
             Verdict::Call(call) => {
                 let text = call.to_string();
+                let action = request.action;
+                let consent = consent_behind(step, action, &controls, self.time.now());
                 let written = journal
                     .record(|state| {
                         let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt) + 1;
                         let revision = state.plan.as_ref().map_or(0, |plan| plan.revision);
                         let token = Token::of(&state.run, revision, &step.id, attempt);
-                        let intended =
-                            Event::Intended { step: step.id.clone(), attempt, token, request: text.clone() };
+                        let intended = Event::Intended {
+                            step: step.id.clone(),
+                            attempt,
+                            token,
+                            request: text.clone(),
+                            action,
+                            consent: consent.clone(),
+                        };
                         only_if_free(state, &step.id, intended)
                     })
                     .await?;
@@ -95,7 +107,7 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
     async fn resolve(
         &self,
         journal: &mut Journal<'_, L, T>,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         step: &Step,
         request: &ActRequest,
         token: &Token,
@@ -108,7 +120,8 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
             }
         }
         let world = self.look_for(cluster, step).await?;
-        match guard(&journal.state, step, request.action, &world) {
+        let controls = controls(&self.ledger, cluster, None).await?;
+        match guard(&journal.state, step, request.action, &world, &controls, self.time.now()) {
             Verdict::Call(call) => {
                 // The intent was written by a holder of the lease that may have lost it since.
                 journal.confirm().await?;
@@ -145,12 +158,21 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
     async fn call(
         &self,
         journal: &mut Journal<'_, L, T>,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         step: &Step,
         call: &Call,
         token: &Token,
         since: Timestamp,
     ) -> Answer<String> {
+        // The last thing before the call, whatever was read before.
+        if let Some(switch) = self.ledger.kill_switch().await?.filter(|switch| switch.thrown) {
+            let refusal = Refusal {
+                status: 409,
+                name: "KillSwitch".into(),
+                message: format!("not called: the kill switch, thrown by {} ({})", switch.by, switch.reason),
+            };
+            return self.record_refusal(journal, step, &refusal, None).await;
+        }
         tracing::info!(%cluster, step = %step.id, %call, "calling EKS");
         match self.eks.call(cluster, call, token).await {
             Ok(update) => started(journal, &step.id, &update, false).await,
@@ -167,7 +189,7 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
     async fn refused(
         &self,
         journal: &mut Journal<'_, L, T>,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         step: &Step,
         (call, since): (Option<&Call>, Timestamp),
         resource: &Resource,
@@ -180,14 +202,26 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
         {
             return started(journal, &step.id, &update.id, true).await;
         }
-        let theirs = under_way.map(|update| update.id);
+        let theirs = under_way.map(|update| (resource, update.id));
+        self.record_refusal(journal, step, refusal, theirs.as_ref().map(|(on, id)| (*on, id))).await
+    }
+
+    /// Nothing began: the intent is closed, and whoever holds the resource is on record.
+    async fn record_refusal(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        step: &Step,
+        refusal: &Refusal,
+        theirs: Option<(&Resource, &UpdateId)>,
+    ) -> Answer<String> {
         let failure = remedy::of_refusal(refusal);
         let text = format!("refused: {}", failure.message);
         journal
             .record(|state| {
                 let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt);
                 let refused = Event::Refused { step: step.id.clone(), attempt, failure: failure.clone() };
-                let events = std::iter::once(refused).chain(foreign(state, resource, theirs.as_ref()));
+                let theirs = theirs.and_then(|(resource, update)| foreign(state, resource, Some(update)));
+                let events = std::iter::once(refused).chain(theirs);
                 only_if_intended(state, &step.id, events.collect())
             })
             .await?;
@@ -197,7 +231,7 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
     /// The update that stands in the way: the one that the refusal names, else whichever is in progress.
     async fn update_behind(
         &self,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         resource: &Resource,
         refusal: &Refusal,
     ) -> Answer<Option<Update>> {
@@ -213,7 +247,7 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
     async fn stand_back(
         &self,
         journal: &mut Journal<'_, L, T>,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         step: &Step,
         resource: &Resource,
     ) -> Answer<String> {
@@ -228,7 +262,7 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
         Ok(format!("{resource} is being changed by somebody else"))
     }
 
-    async fn look_for(&self, cluster: &ClusterName, step: &Step) -> Answer<World> {
+    async fn look_for(&self, cluster: &ClusterArn, step: &Step) -> Answer<World> {
         let mut world = World::default();
         look(&self.eks, cluster, guard::queries(step, None), &mut world).await?;
         if let Some(names) = world.node_group_names.clone() {
@@ -236,6 +270,21 @@ impl<E: Eks + EksWrites, L: Ledger, T: Time> Act<E, L, T> {
         }
         Ok(world)
     }
+}
+
+/// The consent that this action takes, where it takes one.
+fn consent_behind(step: &Step, action: ActionName, controls: &Controls, now: Timestamp) -> Option<ConsentId> {
+    let scope = match (&step.kind, action) {
+        (StepKind::NodeGroup { name, .. }, ActionName::ForceNodeGroup) => {
+            ConsentScope::Force { node_group: name.clone() }
+        }
+        (StepKind::AddOn { name, .. }, ActionName::OverwriteAddOn) => {
+            ConsentScope::Overwrite { addon: name.clone() }
+        }
+        (_, ActionName::RollBackControlPlane | ActionName::SetSupportType) => ConsentScope::RollBack,
+        _ => return None,
+    };
+    controls.consent(&scope, now).map(|consent| consent.id.clone())
 }
 
 fn is_ours(call: &Call, update: &Update, since: Timestamp) -> bool {

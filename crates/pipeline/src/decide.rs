@@ -1,17 +1,21 @@
 //! The decide function: looks, records what the look shows, and answers what to do now. Reads EKS only.
 
-use eks_upgrade_core::contract::{ActAnswer, CloseAnswer, DecideRequest};
-use eks_upgrade_core::decide::{Decision, NextHop, decide, next_hop};
-use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, StepId};
-use eks_upgrade_core::ledger::{Ending, Phase, RunState};
+use eks_upgrade_core::contract::{ActAnswer, ApprovalAsked, CloseAnswer, DecideRequest};
+use eks_upgrade_core::control::{self, Approval, Subject};
+use eks_upgrade_core::decide::{Decision, NextHop, WaitFor, decide, next_hop};
+use eks_upgrade_core::ids::{ApprovalId, ExecutionArn, Fence, RunId, StepId, TaskToken};
+use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState, Standing};
 use eks_upgrade_core::observe::{self, World};
 use eks_upgrade_core::plan::Hop;
 use eks_upgrade_core::report;
+use eks_upgrade_core::waits::later;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::controls::controls;
 use crate::error::{Answer, PipelineError};
 use crate::journal::Journal;
 use crate::observe::look;
-use crate::ports::{Eks, EksDown, Ledger, Time};
+use crate::ports::{Durations, Eks, EksDown, Ledger, Said, Time};
 
 /// The use case.
 pub struct Decide<E, L, T> {
@@ -31,13 +35,15 @@ pub enum Decided {
     NextHop(NextHop),
     /// To [`DecideRequest::Decide`].
     Decision(Decision),
+    /// To [`DecideRequest::Ask`].
+    Asked(ApprovalAsked),
     /// To [`DecideRequest::Verify`].
     Verified(ActAnswer),
     /// To [`DecideRequest::Close`].
     Closed(Box<CloseAnswer>),
 }
 
-impl<E: Eks, L: Ledger, T: Time> Decide<E, L, T> {
+impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
     /// Answers one question.
     pub async fn answer(&self, request: &DecideRequest) -> Answer<Decided> {
         match request {
@@ -48,6 +54,9 @@ impl<E: Eks, L: Ledger, T: Time> Decide<E, L, T> {
             }
             DecideRequest::Decide { run, fence, hop, execution } => {
                 self.decide(run, *fence, *hop, execution).await.map(Decided::Decision)
+            }
+            DecideRequest::Ask { run, fence, approval, token, execution } => {
+                self.ask((run, *fence, execution), approval, token).await.map(Decided::Asked)
             }
             DecideRequest::Verify { run, fence, step, execution } => {
                 self.verify(run, *fence, step, execution).await.map(Decided::Verified)
@@ -66,7 +75,10 @@ impl<E: Eks, L: Ledger, T: Time> Decide<E, L, T> {
     async fn decide(&self, run: &RunId, fence: Fence, at: usize, by: &ExecutionArn) -> Answer<Decision> {
         let mut journal = self.load(run, fence, by).await?;
         let hop = hop_at(&journal.state, at)?.clone();
-        let name = journal.state.opened.cluster.name.clone();
+        let name = journal.state.opened.cluster.clone();
+        let controls = controls(&self.ledger, &name, Some(&journal.state)).await?;
+        let now = self.time.now();
+        journal.record(|state| control::settle(state, &controls, now)).await?;
         let mut world = World::default();
         // Each look may end an update and so make further steps ready, which then want a look of their own.
         loop {
@@ -81,9 +93,35 @@ impl<E: Eks, L: Ledger, T: Time> Decide<E, L, T> {
             let now = self.time.now();
             journal.record(|state| observe::settle(state, &hop, &world, now)).await?;
         }
-        let decision = decide(&journal.state, &hop, &world, self.time.now());
+        let now = self.time.now();
+        let decision = decide(&journal.state, &hop, &world, &controls, now);
+        journal.record(|state| said_of(state, &decision, now)).await?;
         tracing::info!(%run, hop = at, ?decision, "decided");
         Ok(decision)
+    }
+
+    async fn ask(
+        &self,
+        (run, fence, by): (&RunId, Fence, &ExecutionArn),
+        id: &ApprovalId,
+        token: &TaskToken,
+    ) -> Answer<ApprovalAsked> {
+        let journal = self.load(run, fence, by).await?;
+        journal.confirm().await?;
+        let state = &journal.state;
+        let Some(Standing::Asked { before, expires_at }) = state.approvals.get(id) else {
+            return Err(unknown(run, &format!("open question {id}")));
+        };
+        let approval = Approval {
+            id: id.clone(),
+            subject: Subject::Run { run: run.clone(), cluster: state.opened.cluster.clone() },
+            before: before.clone(),
+            asked_at: self.time.now(),
+            expires_at: *expires_at,
+            answered: None,
+        };
+        self.ledger.ask(&approval, Some(token)).await?;
+        Ok(ApprovalAsked { approval: id.clone() })
     }
 
     async fn verify(&self, run: &RunId, fence: Fence, id: &StepId, by: &ExecutionArn) -> Answer<ActAnswer> {
@@ -91,7 +129,7 @@ impl<E: Eks, L: Ledger, T: Time> Decide<E, L, T> {
         let hop = hop_of(&journal.state, id).ok_or_else(|| unknown(run, &format!("step {id}")))?.clone();
         let step = hop.steps.iter().find(|step| step.id == *id).cloned();
         let step = step.ok_or_else(|| unknown(run, &format!("step {id}")))?;
-        let name = journal.state.opened.cluster.name.clone();
+        let name = journal.state.opened.cluster.clone();
         let mut world = World::default();
         look(&self.eks, &name, observe::queries_to_verify(&journal.state, &hop), &mut world).await?;
         if observe::verify(&journal.state, &hop, &step, &world).is_none() {
@@ -119,9 +157,55 @@ impl<E: Eks, L: Ledger, T: Time> Decide<E, L, T> {
     ) -> Answer<CloseAnswer> {
         let mut journal = self.load(run, fence, by).await?;
         journal.close(ending).await?;
+        self.learn(&journal.state).await;
         let ending = journal.state.ended.clone().unwrap_or(Ending::Completed);
         let notification = report::of_end(&journal.state, &ending);
         Ok(CloseAnswer { run: run.clone(), ending, notification })
+    }
+}
+
+impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
+    /// Takes in how long this run's steps took. What is lost here costs precision, nothing else.
+    async fn learn(&self, state: &RunState) {
+        let Ok(mut learned) = self.ledger.learned().await else { return };
+        let Some(plan) = &state.plan else { return };
+        let before = learned.clone();
+        for step in plan.steps() {
+            if let Some(took_s) = state.steps.get(&step.id).and_then(|progress| progress.took_s) {
+                learned.learn(&step.kind, took_s);
+            }
+        }
+        if learned != before
+            && let Err(down) = self.ledger.learn(&learned).await
+        {
+            tracing::warn!(%down, "what was learned is lost");
+        }
+    }
+}
+
+/// What a decision not to act yet says to people, once.
+fn said_of(state: &RunState, decision: &Decision, now: Timestamp) -> Vec<Event> {
+    match decision {
+        Decision::Ask { approval, before, expires_at, .. } if !state.approvals.contains_key(approval) => {
+            let (approval, before) = (approval.clone(), before.clone());
+            vec![Event::ApprovalAsked { approval, before, expires_at: *expires_at }]
+        }
+        Decision::Wait { wait_for: wait_for @ (WaitFor::Window | WaitFor::KillSwitch), seconds, text } => {
+            let until = (*wait_for == WaitFor::Window).then(|| later(now, *seconds));
+            // A window's opening does not move; the seconds to it are counted anew each time.
+            let same = state.paused.is_some_and(|(before, end)| {
+                before == *wait_for
+                    && end
+                        .zip(until)
+                        .is_none_or(|(a, b)| a.duration_since(b).abs() < SignedDuration::from_mins(5))
+            });
+            if same {
+                Vec::new()
+            } else {
+                vec![Event::Paused { wait_for: *wait_for, text: text.clone(), until }]
+            }
+        }
+        _ => Vec::new(),
     }
 }
 

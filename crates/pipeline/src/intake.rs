@@ -1,16 +1,16 @@
 //! The intake function: a notice or the daily sweep comes in, a campaign goes out, or a record that says why
 //! not. Reads EKS; starts nothing that EKS's own data does not call for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::calendar::Calendar;
 use eks_upgrade_core::cluster::Found;
 use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
-use eks_upgrade_core::door::{UpgradeRequest, at_home};
+use eks_upgrade_core::door::{Reach, UpgradeRequest};
 use eks_upgrade_core::ids::{CampaignId, digest};
 use eks_upgrade_core::notice;
-use eks_upgrade_core::policy::Policy;
+use eks_upgrade_core::policy::PolicyDocument;
 use eks_upgrade_core::report;
 use eks_upgrade_core::screen::{Lease, LeftAlone, LeftAloneCode, Screened, screen};
 use futures_util::{StreamExt, stream};
@@ -32,7 +32,7 @@ pub struct Intake<E, H, L, C, T> {
     /// The clock.
     pub time: T,
     /// The deployment's policy.
-    pub policy: Policy,
+    pub policy: PolicyDocument,
     /// Where it may act.
     pub home: Home,
     /// The event sources that are believed.
@@ -81,8 +81,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         let more = self.ask_health(&notice.event_arn).await;
         named.extend(self.claim(&notice.key, &campaign, more.difference(&named).cloned()).await?);
 
-        let calendar = self.eks.calendar().await?;
-        let judged = self.judge_all(named, &calendar, &campaign).await;
+        let judged = self.judge_all(named, &campaign).await;
         let mut upgrades = Vec::new();
         for (_, screened) in &judged.seen {
             match screened.clone() {
@@ -99,12 +98,21 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
     async fn sweep(&self) -> Answer<IntakeAnswer> {
         let now = self.time.now();
         let key = format!("sweep-{}", now.strftime("%Y-%m-%d"));
-        let calendar = self.eks.calendar().await?;
-        let names = self.eks.cluster_names().await?;
-        let all: BTreeSet<ClusterArn> = names.iter().map(|name| self.home.cluster(name)).collect();
+        let mut all: BTreeSet<ClusterArn> = BTreeSet::new();
+        let mut unseen = None;
+        for place in self.reach().places() {
+            match self.eks.clusters(&place).await {
+                Ok(clusters) => all.extend(clusters),
+                // One account that cannot be reached holds up no other; the sweep is tried again for it.
+                Err(down) => {
+                    tracing::warn!(account = %place.account, region = %place.region, %down, "not swept");
+                    unseen.get_or_insert(down);
+                }
+            }
+        }
         // The campaign's name follows from what is due, and what is due does not depend on its name.
         let provisional = CampaignId::of("sweep", &[&key]);
-        let Judged { seen: judged, failed } = self.judge_all(all, &calendar, &provisional).await;
+        let Judged { seen: judged, failed } = self.judge_all(all, &provisional).await;
         let due: BTreeSet<ClusterArn> = judged
             .iter()
             .filter(|(_, screened)| concerns_sweep(screened))
@@ -128,7 +136,23 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         }
         let answer = self.start(&campaign, upgrades, &left_alone, &at_rest).await?;
         self.settle(&key, &ours, &[], &left_alone, &campaign).await?;
-        failed.map_or(Ok(answer), Err)
+        failed.or(unseen.map(PipelineError::from)).map_or(Ok(answer), Err)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach { home: &self.home, spokes: &self.policy.spokes }
+    }
+
+    /// The calendar of each place that has one of these clusters.
+    async fn calendars(&self, clusters: &BTreeSet<ClusterArn>) -> BTreeMap<Home, Answer<Calendar>> {
+        let places: BTreeSet<Home> = clusters.iter().map(ClusterArn::home).collect();
+        let reachable = self.reach().places();
+        let mut calendars = BTreeMap::new();
+        for place in places.into_iter().filter(|place| reachable.contains(place)) {
+            let calendar = self.eks.calendar(&place).await.map_err(PipelineError::from);
+            calendars.insert(place, calendar);
+        }
+        calendars
     }
 
     /// The clusters among `named` that this campaign is to work on.
@@ -162,15 +186,12 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
 
     /// Judges each. One that cannot be read does not keep the others from being looked at: its failure is handed
     /// on at the end, so that the trigger is tried again for it alone.
-    async fn judge_all(
-        &self,
-        clusters: BTreeSet<ClusterArn>,
-        calendar: &Calendar,
-        campaign: &CampaignId,
-    ) -> Judged {
+    async fn judge_all(&self, clusters: BTreeSet<ClusterArn>, campaign: &CampaignId) -> Judged {
+        let calendars = self.calendars(&clusters).await;
+        let calendars = &calendars;
         let answers: Vec<(ClusterArn, Answer<Screened>)> = stream::iter(clusters)
             .map(|arn| async move {
-                let answer = self.judge(&arn, calendar, campaign).await;
+                let answer = self.judge(&arn, calendars, campaign).await;
                 (arn, answer)
             })
             .buffered(CLUSTERS_AT_ONCE)
@@ -189,11 +210,16 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         judged
     }
 
-    async fn judge(&self, arn: &ClusterArn, calendar: &Calendar, campaign: &CampaignId) -> Answer<Screened> {
-        if let Err(error) = at_home(arn, &self.home) {
+    async fn judge(
+        &self,
+        arn: &ClusterArn,
+        calendars: &BTreeMap<Home, Answer<Calendar>>,
+        campaign: &CampaignId,
+    ) -> Answer<Screened> {
+        if let Err(error) = self.reach().check(arn) {
             return Ok(Screened::LeftAlone(not_ours(arn.to_string(), error.to_string())));
         }
-        let Found::Is(cluster) = self.eks.cluster(&arn.name).await? else {
+        let Found::Is(cluster) = self.eks.cluster(arn).await? else {
             let (cluster, text) = (arn.name.to_string(), "EKS knows no such cluster".to_owned());
             return Ok(Screened::LeftAlone(LeftAlone { cluster, code: LeftAloneCode::NotFound, text }));
         };
@@ -204,6 +230,10 @@ impl<E: Eks, H: Health, L: Ledger + Inbox, C: Campaigns + Executions, T: Time> I
         {
             return Ok(Screened::Upgrade(pick_up(arn, open, campaign)));
         }
+        let calendar = match calendars.get(&arn.home()) {
+            Some(Ok(calendar)) => calendar,
+            _ => &self.eks.calendar(&arn.home()).await?,
+        };
         Ok(screen(&cluster, lease.as_ref(), &self.policy, calendar, campaign, self.time.now()))
     }
 
@@ -292,10 +322,11 @@ fn pick_up(arn: &ClusterArn, lease: &Lease, campaign: &CampaignId) -> UpgradeReq
         cluster: arn.to_string(),
         target: None,
         strategy: None,
-        launch_templates: std::collections::BTreeMap::default(),
+        launch_templates: BTreeMap::default(),
         dry_run: false,
         reason: Some(format!("run {} was interrupted", lease.run)),
         resume: Some(lease.run.clone()),
+        roll_back: false,
         campaign: Some(campaign.clone()),
     }
 }

@@ -4,6 +4,7 @@
 //! Nothing here knows AWS types or Lambda; nothing here decides what the core should decide.
 
 pub mod act;
+pub mod controls;
 pub mod decide;
 pub mod error;
 pub mod intake;

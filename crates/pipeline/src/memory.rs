@@ -7,13 +7,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::contract::CampaignInput;
-use eks_upgrade_core::ids::{CampaignId, ExecutionArn, RunId};
+use eks_upgrade_core::control::{Answered, Approval, Consent, KillSwitch, NotCounted};
+use eks_upgrade_core::ids::{ApprovalId, CampaignId, ConsentId, ExecutionArn, RunId, TaskToken};
 use eks_upgrade_core::ledger::Sealed;
 use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_core::waits::Learned;
 use jiff::Timestamp;
 
 use crate::ports::{
-    Campaigns, Claim, EksDown, Executions, Inbox, LeaseChange, Ledger, LedgerDown, Write, WriteError,
+    Campaigns, Claim, Durations, EksDown, Executions, Hears, Inbox, LeaseChange, Ledger, LedgerDown, NotKept,
+    Said, Write, WriteError,
 };
 
 /// What was kept.
@@ -31,6 +34,14 @@ pub struct Kept {
     pub campaigns: BTreeMap<CampaignId, CampaignInput>,
     /// Executions that are over; any other is taken to be running.
     pub over: BTreeSet<ExecutionArn>,
+    /// The kill switch.
+    pub switch: Option<KillSwitch>,
+    /// Consents.
+    pub consents: Vec<Consent>,
+    /// Questions, each with the token of whoever waits for its answer.
+    pub approvals: BTreeMap<ApprovalId, (Approval, Option<TaskToken>)>,
+    /// How long steps took.
+    pub learned: Learned,
     /// Campaigns started, in order, without those started again.
     pub started: Vec<CampaignInput>,
 }
@@ -112,6 +123,76 @@ impl Inbox for &Memory {
 
     async fn campaign(&self, input: &CampaignInput, _: &[LeftAlone], _: Timestamp) -> Result<(), LedgerDown> {
         self.kept().campaigns.insert(input.campaign.clone(), input.clone());
+        Ok(())
+    }
+}
+
+impl Said for &Memory {
+    async fn kill_switch(&self) -> Result<Option<KillSwitch>, LedgerDown> {
+        Ok(self.kept().switch.clone())
+    }
+
+    async fn consents(&self, cluster: &ClusterArn) -> Result<Vec<Consent>, LedgerDown> {
+        Ok(self.kept().consents.iter().filter(|consent| consent.cluster == *cluster).cloned().collect())
+    }
+
+    async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, LedgerDown> {
+        Ok(self.kept().approvals.get(id).map(|(approval, _)| approval.clone()))
+    }
+
+    async fn ask(&self, approval: &Approval, token: Option<&TaskToken>) -> Result<(), LedgerDown> {
+        let mut kept = self.kept();
+        let entry = kept.approvals.entry(approval.id.clone()).or_insert_with(|| (approval.clone(), None));
+        if entry.0.answered.is_none() {
+            entry.1 = token.cloned();
+        }
+        Ok(())
+    }
+}
+
+impl Hears for &Memory {
+    async fn open_approvals(&self, now: Timestamp) -> Result<Vec<Approval>, LedgerDown> {
+        let open = |approval: &Approval| approval.answered.is_none() && now < approval.expires_at;
+        Ok(self.kept().approvals.values().map(|(approval, _)| approval.clone()).filter(open).collect())
+    }
+
+    async fn answer(
+        &self,
+        id: &ApprovalId,
+        answered: Answered,
+    ) -> Result<(Approval, Option<TaskToken>), NotKept> {
+        let mut kept = self.kept();
+        let Some((approval, token)) = kept.approvals.get_mut(id) else {
+            return Err(NotKept::NotCounted(NotCounted::Unknown(id.clone())));
+        };
+        *approval = approval.clone().answer(answered).map_err(NotKept::NotCounted)?;
+        Ok((approval.clone(), token.clone()))
+    }
+
+    async fn consent(&self, consent: &Consent) -> Result<(), LedgerDown> {
+        self.kept().consents.push(consent.clone());
+        Ok(())
+    }
+
+    async fn revoke(&self, cluster: &ClusterArn, id: &ConsentId, at: Timestamp) -> Result<bool, LedgerDown> {
+        let mut kept = self.kept();
+        let found = kept.consents.iter_mut().find(|consent| consent.cluster == *cluster && consent.id == *id);
+        Ok(found.map(|consent| consent.expires_at = at).is_some())
+    }
+
+    async fn put_switch(&self, switch: &KillSwitch) -> Result<(), LedgerDown> {
+        self.kept().switch = Some(switch.clone());
+        Ok(())
+    }
+}
+
+impl Durations for &Memory {
+    async fn learned(&self) -> Result<Learned, LedgerDown> {
+        Ok(self.kept().learned.clone())
+    }
+
+    async fn learn(&self, learned: &Learned) -> Result<(), LedgerDown> {
+        self.kept().learned = learned.clone();
         Ok(())
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use eks_upgrade_core::arn::ClusterName;
-use eks_upgrade_core::cluster::{Catalogue, Cluster, Inventory, Resource, Update, UpdateStatus};
+use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::cluster::{
+    Catalogue, Cluster, InsightCategory, Inventory, Resource, Update, UpdateStatus,
+};
 use eks_upgrade_core::observe::{Query, World};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -15,7 +17,7 @@ const READS_AT_ONCE: usize = 6;
 /// Answers what is not answered yet.
 pub async fn look<E: Eks>(
     eks: &E,
-    cluster: &ClusterName,
+    cluster: &ClusterArn,
     queries: BTreeSet<Query>,
     world: &mut World,
 ) -> Result<(), EksDown> {
@@ -31,11 +33,12 @@ pub async fn look<E: Eks>(
         world.updates.extend(seen.updates);
         world.node_groups.extend(seen.node_groups);
         world.addons.extend(seen.addons);
+        world.insights.extend(seen.insights);
     }
     Ok(())
 }
 
-async fn answer<E: Eks>(eks: &E, cluster: &ClusterName, query: Query) -> Result<World, EksDown> {
+async fn answer<E: Eks>(eks: &E, cluster: &ClusterArn, query: Query) -> Result<World, EksDown> {
     let mut seen = World::default();
     match query {
         Query::Cluster => seen.cluster = Some(eks.cluster(cluster).await?),
@@ -48,6 +51,10 @@ async fn answer<E: Eks>(eks: &E, cluster: &ClusterName, query: Query) -> Result<
             let group = eks.node_group(cluster, &name).await?;
             seen.node_groups.insert(name, group);
         }
+        Query::Insights(category) => {
+            let insights = eks.insights(cluster, category).await?;
+            seen.insights.insert(category, insights);
+        }
         Query::Addon(name) => {
             let addon = eks.addon(cluster, &name).await?;
             seen.addons.insert(name, addon);
@@ -58,7 +65,7 @@ async fn answer<E: Eks>(eks: &E, cluster: &ClusterName, query: Query) -> Result<
 
 /// Everything that a plan is made from.
 pub async fn inventory<E: Eks>(eks: &E, cluster: Cluster) -> Result<Inventory, EksDown> {
-    let name = cluster.arn.name.clone();
+    let name = cluster.arn.clone();
     let group_names = eks.node_group_names(&name).await?;
     let node_groups = stream::iter(group_names)
         .map(|group| async {
@@ -81,10 +88,11 @@ pub async fn inventory<E: Eks>(eks: &E, cluster: Cluster) -> Result<Inventory, E
         .await?;
     let mut catalogue = Catalogue::new();
     for addon in &addons {
-        catalogue.insert(addon.name.clone(), eks.offers(&addon.name).await?);
+        catalogue.insert(addon.name.clone(), eks.offers(&name.home(), &addon.name).await?);
     }
     let fargate_profiles = eks.fargate_profiles(&name).await?;
-    Ok(Inventory { cluster, node_groups, addons, fargate_profiles, catalogue })
+    let insights = eks.insights(&name, InsightCategory::UpgradeReadiness).await?;
+    Ok(Inventory { cluster, node_groups, addons, fargate_profiles, catalogue, insights })
 }
 
 /// Updates of a resource that are looked at when one is searched for: more than anybody starts in an hour.
@@ -93,7 +101,7 @@ const UPDATES_LOOKED_AT: usize = 10;
 /// The recent updates of a resource, newest first.
 pub async fn recent_updates<E: Eks>(
     eks: &E,
-    cluster: &ClusterName,
+    cluster: &ClusterArn,
     resource: &Resource,
 ) -> Result<Vec<Update>, EksDown> {
     let ids = eks.update_ids(cluster, resource).await?;
@@ -111,7 +119,7 @@ pub async fn recent_updates<E: Eks>(
 /// The update that is changing a resource now.
 pub async fn update_in_progress<E: Eks>(
     eks: &E,
-    cluster: &ClusterName,
+    cluster: &ClusterArn,
     resource: &Resource,
 ) -> Result<Option<Update>, EksDown> {
     let updates = recent_updates(eks, cluster, resource).await?;

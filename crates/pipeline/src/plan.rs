@@ -1,26 +1,31 @@
 //! The plan function: lets a request in or turns it away, takes the cluster's lease, makes the plan. Reads
 //! EKS only; until the lease is taken it writes nothing at all.
 
-use eks_upgrade_core::arn::{ClusterName, Home};
+use eks_upgrade_core::arn::{ClusterArn, ClusterName, Home};
 use eks_upgrade_core::calendar::{Calendar, SupportStatus};
-use eks_upgrade_core::cluster::{Cluster, Found, Resource, Status};
+use eks_upgrade_core::cluster::{Cluster, Found, InsightCategory, Resource, Status};
 use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanRequest};
+use eks_upgrade_core::control::{ConsentScope, Controls};
 use eks_upgrade_core::decide::{Decision, WaitFor, turned};
-use eks_upgrade_core::door::{DoorError, UpgradeRequest};
+use eks_upgrade_core::door::{DoorError, Reach, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, UpdateId};
-use eks_upgrade_core::ledger::{Ending, Event, RunState};
+use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState};
 use eks_upgrade_core::observe::{Query, World, word};
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::planner::{self, Wish};
-use eks_upgrade_core::policy::{NodeHops, Policy};
+use eks_upgrade_core::policy::{NodeHops, Policy, PolicyDocument, PolicyError};
+use eks_upgrade_core::remedy::{Failure, Remedy};
 use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_core::waits;
+use eks_upgrade_core::waits::{self, Learned};
+use eks_upgrade_core::way_back::{Past, plan_back};
+use jiff::Timestamp;
 
+use crate::controls::controls;
 use crate::error::{Answer, PipelineError};
 use crate::journal::{Journal, read};
-use crate::observe::{inventory, look, update_in_progress};
-use crate::ports::{Eks, Executions, Ledger, Time};
+use crate::observe::{inventory, look, recent_updates, update_in_progress};
+use crate::ports::{Durations, Eks, Executions, Ledger, Said, Time};
 
 /// The use case.
 pub struct PlanRun<E, L, X, T> {
@@ -33,7 +38,7 @@ pub struct PlanRun<E, L, X, T> {
     /// The clock.
     pub time: T,
     /// The deployment's policy.
-    pub policy: Policy,
+    pub policy: PolicyDocument,
     /// Where it may act.
     pub home: Home,
 }
@@ -44,6 +49,16 @@ struct Admitted {
     cluster: Cluster,
     target: Minor,
     policy: Policy,
+    calendar: Calendar,
+}
+
+/// What a plan is made under besides the policy.
+#[derive(Default)]
+struct Known {
+    controls: Controls,
+    learned: Learned,
+    /// Why the control plane goes back, if it does.
+    back: Option<Failure>,
 }
 
 /// What needs neither ledger nor executions.
@@ -51,16 +66,21 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
     /// Makes the plan for a request and writes nothing: what `eks-upgrade plan` prints.
     pub async fn dry_run(&self, request: &serde_json::Value) -> Answer<(Plan, Calendar)> {
         let admitted = self.admit(request).await?;
-        let plan = self.propose(&admitted, 1).await?;
-        Ok((plan, self.eks.calendar().await?))
+        let back = admitted.request.roll_back.then(|| by_hand(&admitted));
+        let plan = self.propose(&admitted, 1, &Known { back, ..Known::default() }).await?;
+        Ok((plan, admitted.calendar))
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach { home: &self.home, spokes: &self.policy.spokes }
     }
 
     /// Every check that needs no lease. Nothing is written, whatever comes in.
     async fn admit(&self, request: &serde_json::Value) -> Answer<Admitted> {
         let request = UpgradeRequest::read(request)?;
-        let arn = request.cluster_at(&self.home)?;
+        let arn = request.cluster_at(self.reach())?;
         let stated = request.stated_target()?;
-        let Found::Is(cluster) = self.eks.cluster(&arn.name).await? else {
+        let Found::Is(cluster) = self.eks.cluster(&arn).await? else {
             return Err(DoorError::ClusterNotFound {
                 cluster: arn.name.clone(),
                 region: arn.region.to_string(),
@@ -68,11 +88,14 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
             }
             .into());
         };
-        let calendar = self.eks.calendar().await?;
-        let target = target_of(&cluster, stated, &self.policy, &calendar)?;
-        let invalid =
-            |error: eks_upgrade_core::policy::PolicyError| DoorError::InvalidPolicy(error.to_string());
-        let mut policy = self.policy.clone().for_cluster(&cluster.tags).map_err(invalid)?;
+        let calendar = self.eks.calendar(&arn.home()).await?;
+        let invalid = |error: PolicyError| DoorError::InvalidPolicy(error.to_string());
+        let mut policy = self.policy.for_cluster(&cluster.arn, &cluster.tags).map_err(invalid)?;
+        let target = if request.roll_back {
+            below(&cluster, stated)?
+        } else {
+            target_of(&cluster, stated, &policy, &calendar, self.time.now())?
+        };
         if let Some(strategy) = request.strategy {
             // What is asked for by hand goes before what the policy says of single groups.
             policy.strategy = strategy;
@@ -82,22 +105,31 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
             let status = word(&cluster.status).to_owned();
             return Err(DoorError::ClusterNotActive { cluster: arn.name, status }.into());
         }
-        Ok(Admitted { request, cluster, target, policy })
+        Ok(Admitted { request, cluster, target, policy, calendar })
     }
 
-    async fn propose(&self, admitted: &Admitted, revision: u32) -> Answer<Plan> {
+    async fn propose(&self, admitted: &Admitted, revision: u32, known: &Known) -> Answer<Plan> {
         let inventory = inventory(&self.eks, admitted.cluster.clone()).await?;
         let wish = Wish {
             target: admitted.target,
             policy: &admitted.policy,
             launch_templates: &admitted.request.launch_templates,
             revision,
+            controls: &known.controls,
+            learned: &known.learned,
         };
-        Ok(planner::plan(&inventory, &wish, self.time.now()))
+        let now = self.time.now();
+        let Some(because) = known.back.clone() else { return Ok(planner::plan(&inventory, &wish, now)) };
+        let arn = &admitted.cluster.arn;
+        let updates = recent_updates(&self.eks, arn, &Resource::ControlPlane).await?;
+        let insights = self.eks.insights(arn, InsightCategory::RollbackReadiness).await?;
+        let calendar = &admitted.calendar;
+        let past = Past { updates: &updates, insights: &insights, calendar, because };
+        Ok(plan_back(&inventory, &past, &wish, now))
     }
 }
 
-impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
+impl<E: Eks, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L, X, T> {
     /// Answers the upgrade state machine.
     pub async fn plan(&self, asked: &PlanRequest) -> Answer<PlanAnswer> {
         let admitted = match self.admit(&asked.request).await {
@@ -108,7 +140,8 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
             return self.plan_again(admitted, again, &asked.execution).await;
         }
         if admitted.request.dry_run {
-            let plan = self.propose(&admitted, 1).await?;
+            let known = self.known(&admitted.cluster.arn, None).await?;
+            let plan = self.propose(&admitted, 1, &known).await?;
             return Ok(PlanAnswer::DryRun { plan: Box::new(plan) });
         }
         match self.run_of_lease(&admitted, &asked.execution).await? {
@@ -123,7 +156,7 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
     /// What is turned away leaves nothing behind: a run that this execution has open by now, as it waited for
     /// somebody else or is to plan again, is halted, so that its lease is given back.
     async fn turned_away(&self, asked: &PlanRequest, error: DoorError) -> Answer<PlanAnswer> {
-        let named = UpgradeRequest::read(&asked.request).and_then(|request| request.cluster_at(&self.home));
+        let named = UpgradeRequest::read(&asked.request).and_then(|request| request.cluster_at(self.reach()));
         let Ok(arn) = named else { return Err(error.into()) };
         let lease = self.ledger.lease(&arn).await?;
         match lease.filter(|lease| lease.ended.is_none() && lease.execution == asked.execution) {
@@ -181,14 +214,21 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
     /// A new run.
     async fn begin(&self, admitted: Admitted, by: &ExecutionArn) -> Answer<PlanAnswer> {
         let busy = admitted.cluster.status == Status::Updating;
-        let mut events = vec![opened(&admitted)];
+        let back = admitted.request.roll_back.then(|| by_hand(&admitted));
+        let known = self.known(&admitted.cluster.arn, back).await?;
+        if admitted.request.roll_back
+            && known.controls.consent(&ConsentScope::RollBack, self.time.now()).is_none()
+        {
+            return Err(consent_wanted(&admitted).into());
+        }
+        let mut events = vec![opened(&admitted, self.time.now())];
         if busy {
-            let theirs = self.their_update(&admitted.cluster.arn.name).await?;
+            let theirs = self.their_update(&admitted.cluster.arn).await?;
             events.extend(
                 theirs.map(|update| Event::ForeignUpdate { resource: Resource::ControlPlane, update }),
             );
         } else {
-            let plan = self.propose(&admitted, 1).await?;
+            let plan = self.propose(&admitted, 1, &known).await?;
             if plan.hops.is_empty() {
                 return Err(nothing_to_do(&admitted).into());
             }
@@ -226,7 +266,9 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         if admitted.cluster.status == Status::Updating {
             return Ok(self.wait_for_them(&journal.state));
         }
-        let plan = self.propose(&admitted, 1).await?;
+        let back = journal.state.opened.roll_back.then(|| by_hand(&admitted));
+        let known = self.known(&admitted.cluster.arn, back).await?;
+        let plan = self.propose(&admitted, 1, &known).await?;
         journal.record(|_| vec![Event::Planned { plan: Box::new(plan.clone()) }]).await?;
         Ok(planned(&journal))
     }
@@ -254,7 +296,9 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
             admitted.policy.nodes = NodeHops::EachHop;
         }
         let revision = state.plan.as_ref().map_or(0, |plan| plan.revision) + 1;
-        let plan = self.propose(&admitted, revision).await?;
+        let back = way_back(&state, again, &admitted);
+        let known = self.known(&admitted.cluster.arn, back).await?;
+        let plan = self.propose(&admitted, revision, &known).await?;
         journal
             .record(|state| {
                 let current = state.plan.as_ref().map_or(0, |plan| plan.revision);
@@ -268,14 +312,19 @@ impl<E: Eks, L: Ledger, X: Executions, T: Time> PlanRun<E, L, X, T> {
         Ok(planned(&journal))
     }
 
-    async fn their_update(&self, cluster: &ClusterName) -> Answer<Option<UpdateId>> {
+    async fn known(&self, cluster: &ClusterArn, back: Option<Failure>) -> Answer<Known> {
+        let controls = controls(&self.ledger, cluster, None).await?;
+        Ok(Known { controls, learned: self.ledger.learned().await?, back })
+    }
+
+    async fn their_update(&self, cluster: &ClusterArn) -> Answer<Option<UpdateId>> {
         let update = update_in_progress(&self.eks, cluster, &Resource::ControlPlane).await?;
         Ok(update.map(|update| update.id))
     }
 
     /// Records which updates of others ended since, and which began.
     async fn watch_them(&self, journal: &mut Journal<'_, L, T>, cluster: &Cluster) -> Answer<()> {
-        let name = &cluster.arn.name;
+        let name = &cluster.arn;
         let queries = journal
             .state
             .foreign
@@ -319,7 +368,8 @@ impl Admitted {
         // Without a stated target, going on is what is meant.
         let same_target = self.request.target.is_none() || opened.target == self.target;
         let same_templates = opened.launch_templates == self.request.launch_templates;
-        same_cluster && same_target && same_templates && opened.policy == self.policy
+        let same_way = opened.roll_back == self.request.roll_back;
+        same_cluster && same_target && same_templates && same_way && opened.policy == self.policy
     }
 
     /// What the run was opened with holds for all its plans, whatever rule or tag says by now.
@@ -330,8 +380,59 @@ impl Admitted {
     }
 }
 
-fn opened(admitted: &Admitted) -> Event {
-    let Admitted { request, cluster, target, policy } = admitted;
+/// Why the control plane goes back when a person asks for it.
+fn by_hand(admitted: &Admitted) -> Failure {
+    Failure {
+        code: "RolledBackByHand".into(),
+        message: admitted.request.reason.clone().unwrap_or_else(|| "a person asked for it".into()),
+        resources: Vec::new(),
+        remedy: Remedy::Stop,
+        next_action: "find out what the newer version broke before upgrading again".into(),
+    }
+}
+
+/// Why the control plane goes back from here on: it was on its way already, or a gate failed that asks for it.
+fn way_back(state: &RunState, again: &PlanAgain, admitted: &Admitted) -> Option<Failure> {
+    let on_its_way = state.plan.as_ref().and_then(|plan| plan.rolls_back.clone());
+    let failed = || {
+        state.steps.values().find_map(|progress| match &progress.phase {
+            Phase::Failed { failure, .. } if failure.remedy == Remedy::RollBack => Some(failure.clone()),
+            _ => None,
+        })
+    };
+    on_its_way.or_else(|| again.roll_back.then(failed)?).or_else(|| {
+        let asked = again.roll_back || state.opened.roll_back;
+        asked.then(|| by_hand(admitted))
+    })
+}
+
+fn consent_wanted(admitted: &Admitted) -> DoorError {
+    let cluster = admitted.cluster.arn.name.clone();
+    let how = format!("eks-upgrade roll-back {cluster} --reason WHY gives the consent and starts it");
+    DoorError::ConsentWanted { cluster, what: ConsentScope::RollBack.to_string(), how }
+}
+
+/// The minor to go back to.
+fn below(cluster: &Cluster, stated: Option<Minor>) -> Result<Minor, DoorError> {
+    let below = cluster.version.number().checked_sub(1).and_then(Minor::new);
+    match (below, stated) {
+        (Some(below), None) => Ok(below),
+        (Some(below), Some(stated)) if below == stated => Ok(below),
+        (_, stated) => Err(DoorError::UnknownTarget {
+            target: stated.map_or_else(String::new, |stated| stated.to_string()),
+            newest: format!("; a control plane at {} goes back one minor, and no further", cluster.version),
+        }),
+    }
+}
+
+/// When support of the cluster's minor ends: the standard one, or the extended one where it is in that already.
+fn support_ends(cluster: &Cluster, calendar: &Calendar, now: Timestamp) -> Option<Timestamp> {
+    let release = calendar.get(cluster.version)?;
+    release.standard_until.filter(|until| *until > now).or(release.extended_until)
+}
+
+fn opened(admitted: &Admitted, now: Timestamp) -> Event {
+    let Admitted { request, cluster, target, policy, calendar } = admitted;
     Event::Opened {
         cluster: cluster.arn.clone(),
         cluster_created_at: cluster.created_at,
@@ -340,6 +441,8 @@ fn opened(admitted: &Admitted) -> Event {
         policy: Box::new(policy.clone()),
         campaign: request.campaign.clone(),
         reason: request.reason.clone(),
+        support_ends: support_ends(cluster, calendar, now),
+        roll_back: request.roll_back,
         launch_templates: request.launch_templates.clone(),
     }
 }
@@ -350,8 +453,9 @@ fn planned<L: Ledger, T: Time>(journal: &Journal<'_, L, T>) -> PlanAnswer {
     if let Some(first) = blocks.first() {
         let message =
             blocks.iter().map(|b| format!("{} {}: {}", b.code, b.subject, b.message)).collect::<Vec<_>>();
+        let back = journal.state.plan.as_ref().is_some_and(|plan| plan.rolls_back.is_some());
         let ending = Ending::Halted {
-            code: "Blocked".into(),
+            code: if back { "RollBackBlocked" } else { "Blocked" }.into(),
             message: message.join("; "),
             next_action: first.next_action.clone(),
         };
@@ -385,12 +489,13 @@ fn target_of(
     stated: Option<Minor>,
     policy: &Policy,
     calendar: &Calendar,
+    now: Timestamp,
 ) -> Result<Minor, DoorError> {
     let current = cluster.version;
     let target = match stated {
         Some(target) => target,
         // A cluster that is where the rule would take it may still have nodes that lag behind.
-        None => policy.target.target(current, calendar).unwrap_or(current),
+        None => policy.target(current, calendar, now).unwrap_or(current),
     };
     if target < current {
         return Err(DoorError::TargetNotNewer {

@@ -6,16 +6,22 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use eks_upgrade_core::arn::{ClusterArn, ClusterName};
+use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::calendar::Calendar;
-use eks_upgrade_core::cluster::{Addon, Cluster, Found, NodeGroup, Offer, Resource, Update};
+use eks_upgrade_core::cluster::{
+    Addon, Cluster, Found, Insight, InsightCategory, NodeGroup, Offer, Resource, Update,
+};
 use eks_upgrade_core::contract::CampaignInput;
+use eks_upgrade_core::control::{Answered, Approval, Consent, KillSwitch, NotCounted};
 use eks_upgrade_core::guard::Call;
-use eks_upgrade_core::ids::{CampaignId, ExecutionArn, RunId, Token, UpdateId};
+use eks_upgrade_core::ids::{
+    ApprovalId, CampaignId, ConsentId, ExecutionArn, RunId, TaskToken, Token, UpdateId,
+};
 use eks_upgrade_core::ledger::{Ending, Sealed};
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::screen::{Lease, LeftAlone};
 use eks_upgrade_core::version::Minor;
+use eks_upgrade_core::waits::Learned;
 use jiff::Timestamp;
 
 /// A read that was not answered, after the client's own retries.
@@ -51,38 +57,48 @@ impl Time for eks_upgrade_clock::Clock {
 
 /// Reads of EKS.
 pub trait Eks: Send + Sync {
-    /// The cluster of this name.
-    fn cluster(&self, name: &ClusterName) -> impl Future<Output = Read<Found<Cluster>>> + Send;
-    /// The names of all clusters.
-    fn cluster_names(&self) -> impl Future<Output = Read<Vec<ClusterName>>> + Send;
-    /// The support calendar.
-    fn calendar(&self) -> impl Future<Output = Read<Calendar>> + Send;
+    /// The cluster.
+    fn cluster(&self, cluster: &ClusterArn) -> impl Future<Output = Read<Found<Cluster>>> + Send;
+    /// All clusters of an account in a Region.
+    fn clusters(&self, place: &Home) -> impl Future<Output = Read<Vec<ClusterArn>>> + Send;
+    /// The support calendar, as a place has it.
+    fn calendar(&self, place: &Home) -> impl Future<Output = Read<Calendar>> + Send;
     /// The names of a cluster's managed node groups.
-    fn node_group_names(&self, cluster: &ClusterName) -> impl Future<Output = Read<Vec<String>>> + Send;
+    fn node_group_names(&self, cluster: &ClusterArn) -> impl Future<Output = Read<Vec<String>>> + Send;
     /// One managed node group.
     fn node_group(
         &self,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         name: &str,
     ) -> impl Future<Output = Read<Found<NodeGroup>>> + Send;
     /// The names of a cluster's add-ons.
-    fn addon_names(&self, cluster: &ClusterName) -> impl Future<Output = Read<Vec<String>>> + Send;
+    fn addon_names(&self, cluster: &ClusterArn) -> impl Future<Output = Read<Vec<String>>> + Send;
     /// One add-on.
-    fn addon(&self, cluster: &ClusterName, name: &str) -> impl Future<Output = Read<Found<Addon>>> + Send;
-    /// What EKS offers of an add-on, by minor.
-    fn offers(&self, addon: &str) -> impl Future<Output = Read<BTreeMap<Minor, Vec<Offer>>>> + Send;
+    fn addon(&self, cluster: &ClusterArn, name: &str) -> impl Future<Output = Read<Found<Addon>>> + Send;
+    /// What EKS offers of an add-on in a place, by minor.
+    fn offers(
+        &self,
+        place: &Home,
+        addon: &str,
+    ) -> impl Future<Output = Read<BTreeMap<Minor, Vec<Offer>>>> + Send;
     /// The names of a cluster's Fargate profiles.
-    fn fargate_profiles(&self, cluster: &ClusterName) -> impl Future<Output = Read<Vec<String>>> + Send;
+    fn fargate_profiles(&self, cluster: &ClusterArn) -> impl Future<Output = Read<Vec<String>>> + Send;
+    /// The insights of a category.
+    fn insights(
+        &self,
+        cluster: &ClusterArn,
+        category: InsightCategory,
+    ) -> impl Future<Output = Read<Vec<Insight>>> + Send;
     /// The ids of the updates of a resource, newest first where EKS says so; no order is promised.
     fn update_ids(
         &self,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         resource: &Resource,
     ) -> impl Future<Output = Read<Vec<UpdateId>>> + Send;
     /// One update.
     fn update(
         &self,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         resource: &Resource,
         id: &UpdateId,
     ) -> impl Future<Output = Read<Found<Update>>> + Send;
@@ -102,7 +118,7 @@ pub trait EksWrites: Send + Sync {
     /// Makes the call. The same token never starts a second update.
     fn call(
         &self,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         call: &Call,
         token: &Token,
     ) -> impl Future<Output = Result<UpdateId, CallError>> + Send;
@@ -185,6 +201,72 @@ pub trait Ledger: Send + Sync {
     fn lines(&self, run: &RunId) -> impl Future<Output = Result<Vec<Sealed>, LedgerDown>> + Send;
     /// Writes lines: all of them and the lease, or nothing.
     fn write(&self, write: Write<'_>) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
+/// What people have said, read strongly.
+pub trait Said: Send + Sync {
+    /// The kill switch, if it was ever touched.
+    fn kill_switch(&self) -> impl Future<Output = Result<Option<KillSwitch>, LedgerDown>> + Send;
+    /// All consents for a cluster, expired ones too.
+    fn consents(&self, cluster: &ClusterArn)
+    -> impl Future<Output = Result<Vec<Consent>, LedgerDown>> + Send;
+    /// A question, and its answer if there is one.
+    fn approval(&self, id: &ApprovalId) -> impl Future<Output = Result<Option<Approval>, LedgerDown>> + Send;
+    /// Asks a question, or keeps another token for one that is open. An answered one stays as it is.
+    fn ask(
+        &self,
+        approval: &Approval,
+        token: Option<&TaskToken>,
+    ) -> impl Future<Output = Result<(), LedgerDown>> + Send;
+}
+
+/// Why something that a person said was not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// It does not count.
+    NotCounted(NotCounted),
+    /// The table does not answer.
+    Down(LedgerDown),
+}
+
+/// Keeping what people say. Only the voice function has this.
+pub trait Hears: Said {
+    /// The questions that are open at `now`.
+    fn open_approvals(
+        &self,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Approval>, LedgerDown>> + Send;
+    /// Keeps an answer, once; gives the question and the token to wake its asker with.
+    fn answer(
+        &self,
+        id: &ApprovalId,
+        answered: Answered,
+    ) -> impl Future<Output = Result<(Approval, Option<TaskToken>), NotKept>> + Send;
+    /// Keeps a consent.
+    fn consent(&self, consent: &Consent) -> impl Future<Output = Result<(), LedgerDown>> + Send;
+    /// Lets a consent expire at once; whether there was one.
+    fn revoke(
+        &self,
+        cluster: &ClusterArn,
+        id: &ConsentId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<bool, LedgerDown>> + Send;
+    /// Puts the kill switch.
+    fn put_switch(&self, switch: &KillSwitch) -> impl Future<Output = Result<(), LedgerDown>> + Send;
+}
+
+/// Waking an execution that waits for an answer. A wake that is lost costs time, nothing else.
+pub trait Wakes: Send + Sync {
+    /// Wakes it.
+    fn wake(&self, token: &TaskToken, answered: &Answered) -> impl Future<Output = Read<()>> + Send;
+}
+
+/// How long steps took here.
+pub trait Durations: Send + Sync {
+    /// What was learned so far.
+    fn learned(&self) -> impl Future<Output = Result<Learned, LedgerDown>> + Send;
+    /// Keeps what was learned.
+    fn learn(&self, learned: &Learned) -> impl Future<Output = Result<(), LedgerDown>> + Send;
 }
 
 /// Whose a claim is.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::arn::ClusterArn;
 use crate::cluster::Resource;
-use crate::ids::{CampaignId, ExecutionArn, StepId, Token, UpdateId};
+use crate::control::Answered;
+use crate::decide::{ActionName, WaitFor};
+use crate::ids::{ApprovalId, CampaignId, ConsentId, ExecutionArn, StepId, Token, UpdateId};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::remedy::Failure;
@@ -19,6 +21,17 @@ use crate::version::Minor;
 pub enum Ending {
     /// Every step is done.
     Completed,
+    /// The control plane was taken back, and a person is wanted.
+    RolledBack {
+        /// To this minor.
+        to: Minor,
+        /// Why, as a name.
+        code: String,
+        /// Why, in words.
+        message: String,
+        /// The next safe thing to do.
+        next_action: String,
+    },
     /// It stopped and wants a person.
     Halted {
         /// Why, as a name.
@@ -42,6 +55,8 @@ pub enum Done {
     Skipped,
     /// Looked at, and in order.
     Verified,
+    /// Its time went by, and every gate held.
+    Baked,
 }
 
 /// What happened.
@@ -66,6 +81,12 @@ pub enum Event {
         /// Because somebody said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// When support of `from` ends: standard support, or extended where the cluster is in that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        support_ends: Option<Timestamp>,
+        /// Whether it takes the control plane back instead of up.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        roll_back: bool,
         /// With these launch template versions, by node group.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         launch_templates: BTreeMap<String, String>,
@@ -90,6 +111,11 @@ pub enum Event {
         token: Token,
         /// The call in words: operation and parameters.
         request: String,
+        /// As this action.
+        action: ActionName,
+        /// By this consent, where it takes one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        consent: Option<ConsentId>,
     },
     /// EKS accepted it.
     Started {
@@ -166,6 +192,60 @@ pub enum Event {
         step: StepId,
         /// Why not.
         failure: Failure,
+    },
+    /// A hop's bake began: nothing moves, and the gates are watched.
+    BakeBegan {
+        /// The step.
+        step: StepId,
+    },
+    /// It is over, and every gate held.
+    Baked {
+        /// The step.
+        step: StepId,
+        /// What was looked at.
+        evidence: String,
+    },
+    /// A gate failed.
+    GateFailed {
+        /// The step.
+        step: StepId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A person's yes is wanted.
+    ApprovalAsked {
+        /// The question.
+        approval: ApprovalId,
+        /// Before what, in words.
+        before: String,
+        /// When it counts as a no.
+        expires_at: Timestamp,
+    },
+    /// Somebody answered.
+    ApprovalAnswered {
+        /// The question.
+        approval: ApprovalId,
+        /// Before what, in words.
+        before: String,
+        /// Yes or no, by whom, why.
+        answered: Answered,
+    },
+    /// Nobody did, in time.
+    ApprovalExpired {
+        /// The question.
+        approval: ApprovalId,
+        /// Before what, in words.
+        before: String,
+    },
+    /// Nothing is started for a while.
+    Paused {
+        /// What it waits for.
+        wait_for: WaitFor,
+        /// In words.
+        text: String,
+        /// Until when, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// Somebody else's update holds a resource.
     ForeignUpdate {

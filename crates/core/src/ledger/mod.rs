@@ -9,4 +9,4 @@ mod state;
 
 pub use entry::{Entry, LedgerError, Sealed};
 pub use event::{Done, Ending, Event};
-pub use state::{Foreign, Opened, Phase, Progress, RunState};
+pub use state::{Foreign, Opened, Phase, Progress, RunState, Standing};

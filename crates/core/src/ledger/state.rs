@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use super::{Done, Ending, Entry, Event, LedgerError, Sealed};
 use crate::arn::ClusterArn;
 use crate::cluster::Resource;
-use crate::ids::{CampaignId, RunId, StepId, Token, UpdateId, digest};
-use crate::plan::{Plan, Step};
+use crate::control::Answer;
+use crate::decide::{ActionName, WaitFor};
+use crate::ids::{ApprovalId, CampaignId, Principal, RunId, StepId, Token, UpdateId, digest};
+use crate::plan::{Plan, Step, StepKind};
 use crate::policy::Policy;
 use crate::remedy::{Failure, Remedy};
 use crate::version::Minor;
@@ -20,6 +22,11 @@ pub enum Phase {
     Intended {
         /// Its token.
         token: Token,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Its time runs.
+    Baking {
         /// Since when.
         since: Timestamp,
     },
@@ -53,8 +60,40 @@ pub struct Progress {
     pub strikes: u32,
     /// Whether an attempt ended in a `PodEvictionFailure`.
     pub eviction_failed: bool,
+    /// Whether an attempt ended in a `ConfigurationConflict`.
+    pub conflicted: bool,
+    /// As what the last attempt was made.
+    pub last: Option<ActionName>,
+    /// How long the update that succeeded took, in seconds.
+    pub took_s: Option<u32>,
     /// Where it stands.
     pub phase: Phase,
+}
+
+/// Where a question to people stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Open.
+    Asked {
+        /// Before what, in words.
+        before: String,
+        /// When it counts as a no.
+        expires_at: Timestamp,
+    },
+    /// Yes.
+    Approved {
+        /// Whose.
+        by: Principal,
+    },
+    /// No.
+    Rejected {
+        /// Whose.
+        by: Principal,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody answered in time.
+    Expired,
 }
 
 /// An update of somebody else's that holds a resource.
@@ -87,6 +126,10 @@ pub struct RunState {
     pub steps: BTreeMap<StepId, Progress>,
     /// Resources that somebody else is changing.
     pub foreign: BTreeMap<Resource, Foreign>,
+    /// The questions to people.
+    pub approvals: BTreeMap<ApprovalId, Standing>,
+    /// What it last paused for, if nothing was started since.
+    pub paused: Option<(WaitFor, Option<Timestamp>)>,
     /// How it ended, if it has.
     pub ended: Option<Ending>,
 }
@@ -108,6 +151,10 @@ pub struct Opened {
     pub campaign: Option<CampaignId>,
     /// Why, in the words of whoever started it.
     pub reason: Option<String>,
+    /// When support of `from` ends.
+    pub support_ends: Option<Timestamp>,
+    /// Whether it takes the control plane back instead of up.
+    pub roll_back: bool,
     /// Launch template versions, by node group.
     pub launch_templates: BTreeMap<String, String>,
 }
@@ -159,6 +206,8 @@ impl RunState {
             policy,
             campaign,
             reason,
+            support_ends,
+            roll_back,
             launch_templates,
         } = &entry.event
         else {
@@ -176,6 +225,8 @@ impl RunState {
                 policy: (**policy).clone(),
                 campaign: campaign.clone(),
                 reason: reason.clone(),
+                support_ends: *support_ends,
+                roll_back: *roll_back,
                 launch_templates: launch_templates.clone(),
             },
             opened_at: entry.at,
@@ -183,6 +234,8 @@ impl RunState {
             plan: None,
             steps: BTreeMap::new(),
             foreign: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            paused: None,
             ended: None,
         })
     }
@@ -197,7 +250,7 @@ impl RunState {
             Event::Opened { .. } => return Err(illegal(entry, "the run is open already")),
             Event::Resumed { .. } => {}
             Event::Planned { plan } => self.take_plan(entry, plan)?,
-            Event::Intended { step, attempt, token, .. } => {
+            Event::Intended { step, attempt, token, action, .. } => {
                 self.require_free(entry, step)?;
                 let last = self.steps.get(step);
                 if *attempt != last.map_or(0, |progress| progress.attempt) + 1 {
@@ -206,6 +259,8 @@ impl RunState {
                 let phase = Phase::Intended { token: token.clone(), since: at };
                 let progress = self.progress(step, phase);
                 progress.attempt = *attempt;
+                progress.last = Some(*action);
+                self.paused = None;
             }
             Event::Started { step, attempt, update, .. } => match self.steps.get_mut(step) {
                 Some(progress) if progress.attempt == *attempt => match &progress.phase {
@@ -228,9 +283,9 @@ impl RunState {
                 }
                 _ => return Err(illegal(entry, "that attempt was not intended")),
             },
-            Event::Succeeded { step, update, .. } => {
+            Event::Succeeded { step, update, duration_s } => {
                 self.require_in_flight(entry, step, update)?;
-                self.progress(step, Phase::Done { how: Done::Updated });
+                self.progress(step, Phase::Done { how: Done::Updated }).took_s = Some(*duration_s);
             }
             Event::Failed { step, update, failure, .. } => {
                 self.require_in_flight(entry, step, update)?;
@@ -244,6 +299,38 @@ impl RunState {
                 self.fail(step, failure, at);
                 self.progress_of(step).attempt += 1;
             }
+            Event::BakeBegan { step } => {
+                self.require_free(entry, step)?;
+                self.require_bake(entry, step)?;
+                self.progress(step, Phase::Baking { since: at });
+            }
+            Event::Baked { step, .. } => {
+                self.require_baking(entry, step)?;
+                self.progress(step, Phase::Done { how: Done::Baked });
+            }
+            Event::GateFailed { step, failure } => {
+                self.require_baking(entry, step)?;
+                self.fail(step, failure, at);
+            }
+            Event::ApprovalAsked { approval, before, expires_at } => {
+                if self.approvals.contains_key(approval) {
+                    return Err(illegal(entry, "it was asked before"));
+                }
+                let asked = Standing::Asked { before: before.clone(), expires_at: *expires_at };
+                self.approvals.insert(approval.clone(), asked);
+            }
+            Event::ApprovalAnswered { approval, answered, .. } => {
+                let by = answered.by.clone();
+                let standing = match answered.answer {
+                    Answer::Approve => Standing::Approved { by },
+                    Answer::Reject => Standing::Rejected { by, reason: answered.reason.clone() },
+                };
+                self.close_question(entry, approval, standing)?;
+            }
+            Event::ApprovalExpired { approval, .. } => {
+                self.close_question(entry, approval, Standing::Expired)?;
+            }
+            Event::Paused { wait_for, until, .. } => self.paused = Some((*wait_for, *until)),
             Event::ForeignUpdate { resource, update } => {
                 self.foreign.insert(resource.clone(), Foreign { update: update.clone(), since: at });
             }
@@ -254,13 +341,46 @@ impl RunState {
                 self.foreign.remove(resource);
             }
             Event::Ended(ending) => {
-                if *ending == Ending::Completed && !self.all_done() {
+                let through = matches!(ending, Ending::Completed | Ending::RolledBack { .. });
+                if through && !self.all_done() {
                     return Err(illegal(entry, "not every step is done"));
+                }
+                let back = self.plan.as_ref().is_some_and(|plan| plan.rolls_back.is_some());
+                if through && back != matches!(ending, Ending::RolledBack { .. }) {
+                    return Err(illegal(entry, "the plan goes the other way"));
                 }
                 self.ended = Some(ending.clone());
             }
         }
         Ok(())
+    }
+
+    fn close_question(
+        &mut self,
+        entry: &Entry,
+        approval: &ApprovalId,
+        standing: Standing,
+    ) -> Result<(), LedgerError> {
+        match self.approvals.get_mut(approval) {
+            Some(open @ Standing::Asked { .. }) => *open = standing,
+            _ => return Err(illegal(entry, "no such question is open")),
+        }
+        Ok(())
+    }
+
+    fn require_bake(&self, entry: &Entry, id: &StepId) -> Result<(), LedgerError> {
+        let step = self.plan.as_ref().and_then(|plan| plan.step(id));
+        match step.map(|step| &step.kind) {
+            Some(StepKind::Bake { .. }) => Ok(()),
+            _ => Err(illegal(entry, "the step is no bake")),
+        }
+    }
+
+    fn require_baking(&self, entry: &Entry, id: &StepId) -> Result<(), LedgerError> {
+        match self.steps.get(id).map(|progress| &progress.phase) {
+            Some(Phase::Baking { .. }) => Ok(()),
+            _ => Err(illegal(entry, "the step is not baking")),
+        }
     }
 
     fn take_plan(&mut self, entry: &Entry, plan: &Plan) -> Result<(), LedgerError> {
@@ -313,6 +433,9 @@ impl RunState {
             attempt: 0,
             strikes: 0,
             eviction_failed: false,
+            conflicted: false,
+            last: None,
+            took_s: None,
             phase: Phase::Done { how: Done::Skipped },
         })
     }
@@ -329,6 +452,7 @@ impl RunState {
             progress.strikes += 1;
         }
         progress.eviction_failed |= failure.code == crate::remedy::POD_EVICTION_FAILURE;
+        progress.conflicted |= failure.code == crate::remedy::CONFIGURATION_CONFLICT;
     }
 
     /// Whether the step is done.

@@ -1,0 +1,159 @@
+//! The bake: after a control-plane hop nothing moves for a while, and the policy's gates are watched, because EKS
+//! can take the control plane back only as long as nodes are not newer than the minor to go back to.
+//!
+//! A gate judges what is new since the plan was made. What cannot be told does not hold a gate: the bake goes on
+//! until it can be told, for an hour past its time at most.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::cluster::{Found, InsightCategory, InsightStatus, Status};
+use crate::ledger::{Event, RunState};
+use crate::observe::{Query, World, word};
+use crate::plan::{Baseline, Step, StepKind};
+use crate::policy::{Gate, OnFailure};
+use crate::remedy::{Failure, Remedy};
+use crate::waits::{UNTOLD_S, seconds_between};
+
+/// What EKS reports settles for some minutes after an update: before, no gate is judged. A shorter bake is judged at
+/// its end.
+const SETTLING_S: u32 = 300;
+
+/// What has to be looked at to judge the gates.
+#[must_use]
+pub fn queries(state: &RunState) -> BTreeSet<Query> {
+    let gates = &state.opened.policy.bake.gates;
+    let baseline = state.plan.as_ref().map(|plan| &plan.baseline);
+    let addons = baseline.into_iter().flat_map(|baseline| &baseline.addons).cloned().map(Query::Addon);
+    let insights = Query::Insights(InsightCategory::UpgradeReadiness);
+    std::iter::once(Query::Cluster)
+        .chain(addons.filter(|_| gates.contains(&Gate::AddonHealth)))
+        .chain(gates.contains(&Gate::Insights).then_some(insights))
+        .collect()
+}
+
+/// What the look means for a bake that began at `since`; `None` while it goes on.
+#[must_use]
+pub fn settle(
+    state: &RunState,
+    step: &Step,
+    since: Timestamp,
+    world: &World,
+    now: Timestamp,
+) -> Option<Event> {
+    let StepKind::Bake { duration_s } = step.kind else { return None };
+    let elapsed_s = seconds_between(since, now);
+    let over = elapsed_s >= duration_s;
+    if elapsed_s < SETTLING_S && !over {
+        return None;
+    }
+    let verdict = judge(state, world);
+    if !verdict.failed.is_empty() {
+        return Some(failed(state, step, "BakeFailed", verdict.failed.join("; ")));
+    }
+    if !over {
+        return None;
+    }
+    if verdict.untold.is_empty() {
+        let evidence = format!("after {elapsed_s} s: {}", verdict.held.join("; "));
+        return Some(Event::Baked { step: step.id.clone(), evidence });
+    }
+    let given_up = elapsed_s >= duration_s.saturating_add(UNTOLD_S);
+    given_up.then(|| {
+        let message = format!("an hour past its time it cannot be told: {}", verdict.untold.join("; "));
+        failed(state, step, "BakeUntold", message)
+    })
+}
+
+fn failed(state: &RunState, step: &Step, code: &str, message: String) -> Event {
+    let by_policy = state.opened.policy.bake.on_failure == OnFailure::RollBack && code == "BakeFailed";
+    let name = &state.opened.cluster.name;
+    let failure = Failure {
+        code: code.into(),
+        message,
+        resources: Vec::new(),
+        remedy: if by_policy { Remedy::RollBack } else { Remedy::Stop },
+        next_action: format!(
+            "look at the cluster; EKS takes its control plane back within 7 days of the upgrade \
+             (eks-upgrade roll-back {name}), or start again to go on"
+        ),
+    };
+    Event::GateFailed { step: step.id.clone(), failure }
+}
+
+#[derive(Default)]
+struct Verdict {
+    held: Vec<String>,
+    failed: Vec<String>,
+    untold: Vec<String>,
+}
+
+fn judge(state: &RunState, world: &World) -> Verdict {
+    let nothing = Baseline::default();
+    let baseline = state.plan.as_ref().map_or(&nothing, |plan| &plan.baseline);
+    let mut verdict = Verdict::default();
+    for gate in &state.opened.policy.bake.gates {
+        match gate {
+            Gate::ClusterHealth => cluster_health(world, baseline, &mut verdict),
+            Gate::AddonHealth => addon_health(world, baseline, &mut verdict),
+            Gate::Insights => insights(world, baseline, &mut verdict),
+        }
+    }
+    verdict
+}
+
+fn cluster_health(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
+    let Some(cluster) = world.cluster() else {
+        return verdict.untold.push("the cluster could not be looked at".into());
+    };
+    if cluster.status != Status::Active {
+        verdict.untold.push(format!("the cluster is {}", word(&cluster.status)));
+    }
+    let new: Vec<&String> =
+        cluster.health_issues.iter().filter(|issue| !baseline.health_issues.contains(issue)).collect();
+    if new.is_empty() {
+        verdict.held.push("the cluster has no new health issue".into());
+    }
+    verdict.failed.extend(new.into_iter().map(|issue| format!("the cluster: {issue}")));
+}
+
+fn addon_health(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
+    let watched = baseline.addons.iter().filter(|name| !baseline.addons_unwell.contains(name));
+    for name in watched {
+        match world.addons.get(name) {
+            None => verdict.untold.push(format!("add-on {name} could not be looked at")),
+            Some(Found::Gone) => {}
+            Some(Found::Is(addon)) => match &addon.status {
+                Status::Active => verdict.held.push(format!("add-on {name} is ACTIVE")),
+                Status::Updating | Status::Transient(_) => {
+                    verdict.untold.push(format!("add-on {name} is {}", word(&addon.status)));
+                }
+                Status::Unwell(status) => {
+                    let issues = addon.health_issues.join("; ");
+                    verdict.failed.push(format!("add-on {name} is {status} {issues}").trim_end().to_owned());
+                }
+            },
+        }
+    }
+}
+
+/// Only what is about the minor that the cluster has: of the next one there is time to think.
+fn insights(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
+    let (Some(cluster), Some(seen)) =
+        (world.cluster(), world.insights.get(&InsightCategory::UpgradeReadiness))
+    else {
+        return verdict.untold.push("the insights could not be looked at".into());
+    };
+    let new = seen.iter().filter(|insight| {
+        insight.about.is_none_or(|about| about == cluster.version)
+            && insight.status == InsightStatus::Error
+            && !baseline.insights.contains(&insight.name)
+    });
+    let new: Vec<String> =
+        new.map(|insight| format!("insight {}: {}", insight.name, insight.reason)).collect();
+    if new.is_empty() {
+        verdict.held.push(format!("no insight on {} is new and ERROR", cluster.version));
+    }
+    verdict.failed.extend(new);
+}

@@ -1,0 +1,184 @@
+//! What holds a step that is otherwise ready: the kill switch, the schedule, a person's yes.
+//!
+//! Asked when deciding, and again in the moment of acting. Where several hold, the first in this order is named.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::calendar::EXTENDED_SUPPORT_USD_PER_HOUR;
+use crate::control::{ConsentScope, Controls};
+use crate::decide::WaitFor;
+use crate::ids::ApprovalId;
+use crate::ledger::{Opened, RunState, Standing};
+use crate::plan::{Step, StepKind};
+use crate::policy::{ApprovalRule, Before, Policy, Wins};
+use crate::waits::seconds_between;
+use crate::window::Admission;
+
+/// Why a step may not start now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Look again after this.
+    Until {
+        /// What for.
+        wait_for: WaitFor,
+        /// How long, in seconds; at least 1.
+        seconds: u32,
+        /// In words.
+        text: String,
+    },
+    /// A person has to say yes.
+    Approval {
+        /// The question.
+        id: ApprovalId,
+        /// Before what, in words.
+        before: String,
+        /// How long it stays open from when it is asked.
+        expires: SignedDuration,
+    },
+    /// It will never start.
+    Never {
+        /// Why, as a name.
+        code: &'static str,
+        /// Why, in words.
+        message: String,
+        /// The next safe thing to do.
+        next_action: String,
+    },
+}
+
+/// How often a thrown kill switch is looked at again, in seconds: lifting it should not take long to be seen.
+const SWITCH_PAUSE_S: u32 = 60;
+/// The longest such pause: a switch that stays thrown for days is not worth a look a minute.
+const SWITCH_PAUSE_S_MAX: u32 = 900;
+
+/// What holds `step` at `now`; `None` when nothing does.
+#[must_use]
+pub fn hold(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
+    step.kind.work()?;
+    switched_off(controls, now)
+        .or_else(|| scheduled(state, step, controls, now))
+        .or_else(|| unapproved(state, step))
+}
+
+fn switched_off(controls: &Controls, now: Timestamp) -> Option<Hold> {
+    let switch = controls.thrown()?;
+    // The pause grows with the time since, as for any other wait.
+    let seconds = (seconds_between(switch.at, now) / 20).clamp(SWITCH_PAUSE_S, SWITCH_PAUSE_S_MAX);
+    let text = format!("the kill switch, thrown by {} ({})", switch.by, switch.reason);
+    Some(Hold::Until { wait_for: WaitFor::KillSwitch, seconds, text })
+}
+
+/// The longest single sleep, in seconds: Step Functions waits for a year at most.
+const SLEEP_S_MAX: u32 = 300 * 24 * 3600;
+
+fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
+    let policy = &state.opened.policy;
+    // Who consents to the way back wants it now.
+    let person = ConsentScope::RollBack;
+    let backwards = matches!(step.kind, StepKind::RollBack { .. } | StepKind::SupportType {});
+    if backwards && controls.consent(&person, now).is_some() {
+        return None;
+    }
+    let needs = SignedDuration::from_secs(i64::from(step.span.p95_s));
+    let until = |at: Timestamp, text: String| {
+        let seconds = seconds_between(now, at).clamp(1, SLEEP_S_MAX);
+        Hold::Until { wait_for: WaitFor::Window, seconds, text }
+    };
+    match policy.schedule.admits(step.kind.work()?, needs, now) {
+        Admission::Open { .. } => None,
+        Admission::Closed { opens, why } => match override_at(&state.opened, policy, Some(opens)) {
+            Some(at) if at <= now => None,
+            Some(at) if at < opens => Some(until(at, format!("{why}; {}", ahead_of_time(&state.opened, at)))),
+            _ => {
+                Some(until(opens, format!("{why}; next at {}{}", minute(opens), cost(&state.opened, opens))))
+            }
+        },
+        Admission::Never { why } => match override_at(&state.opened, policy, None) {
+            Some(at) if at <= now => None,
+            Some(at) => Some(until(at, format!("{why}; {}", ahead_of_time(&state.opened, at)))),
+            None => Some(Hold::Never {
+                code: "NoWindow",
+                message: format!("{}: {why}", step.kind),
+                next_action:
+                    "widen the cluster's windows in the policy, or lift the freeze, then start again".into(),
+            }),
+        },
+    }
+}
+
+/// From when on the schedule does not bind, because support would end before it opens.
+fn override_at(opened: &Opened, policy: &Policy, opens: Option<Timestamp>) -> Option<Timestamp> {
+    let ends = opened.support_ends?;
+    let late = opens.is_none_or(|opens| opens > ends);
+    let notice = SignedDuration::from_hours(24 * i64::from(policy.end_of_support.notice_days));
+    (late && policy.end_of_support.wins == Wins::Deadline).then(|| ends.checked_sub(notice).ok())?
+}
+
+fn ahead_of_time(opened: &Opened, at: Timestamp) -> String {
+    let ends = opened.support_ends.map_or_else(String::new, |ends| format!(" on {}", day(ends)));
+    format!(
+        "support of {} ends{ends} before it opens: by policy the upgrade goes ahead at {}",
+        opened.from,
+        minute(at)
+    )
+}
+
+/// What waiting past the end of support costs, in words; empty where it does not come to that.
+fn cost(opened: &Opened, opens: Timestamp) -> String {
+    match opened.support_ends {
+        Some(ends) if opens > ends => {
+            let hours = opens.duration_since(ends).as_secs_f64() / 3600.0;
+            format!(
+                ". Support of {} ends on {}: waiting costs ${:.0} of extended support (${:.0} a day)",
+                opened.from,
+                day(ends),
+                hours * EXTENDED_SUPPORT_USD_PER_HOUR,
+                24.0 * EXTENDED_SUPPORT_USD_PER_HOUR,
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The first yes that is wanted before `step` and not there.
+fn unapproved(state: &RunState, step: &Step) -> Option<Hold> {
+    state.opened.policy.approvals.iter().find_map(|rule| {
+        let before = wanted_before(state, step, rule)?;
+        let id = ApprovalId::of(state.run.as_str(), &before);
+        match state.approvals.get(&id) {
+            Some(Standing::Approved { .. }) => None,
+            Some(Standing::Rejected { by, reason }) => Some(Hold::Never {
+                code: "Rejected",
+                message: format!("{before}: rejected by {by}: {reason}"),
+                next_action: "settle it with whoever said no, then start again".into(),
+            }),
+            Some(Standing::Expired) => Some(Hold::Never {
+                code: "ApprovalExpired",
+                message: format!("{before}: nobody answered {id} in time"),
+                next_action: "start again, and answer with eks-upgrade approve".into(),
+            }),
+            None | Some(Standing::Asked { .. }) => Some(Hold::Approval { id, before, expires: rule.expires }),
+        }
+    })
+}
+
+/// Before what the rule wants a yes here, in words; `None` where it wants none.
+fn wanted_before(state: &RunState, step: &Step, rule: &ApprovalRule) -> Option<String> {
+    let cluster = &state.opened.cluster.name;
+    match rule.before {
+        Before::Run => Some(format!("upgrade of {cluster} to {}", state.opened.target)),
+        Before::Step => {
+            let named = rule.steps.is_empty() || rule.steps.contains(&step.kind.name()?);
+            named.then(|| format!("{} of {cluster}", step.kind))
+        }
+        Before::Campaign | Before::Ring => None,
+    }
+}
