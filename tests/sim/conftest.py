@@ -43,13 +43,15 @@ class Simulator:
         self.url = line.strip().removeprefix("listening on ")
         self.invalid: list[str] = []
         self.operations: set[str] = set()
-        self.eks = self._client("eks")
-        self.health = self._client("health")
+        self.eks = self.client("eks")
+        self.health = self.client("health")
 
-    def _client(self, service: str, **timeouts):
+    def client(self, service: str, region="us-east-1", key="test", credentials=None, **timeouts):
+        """A client for that Region, with that access key or with what AssumeRole answered."""
+        keys = credentials or {"AccessKeyId": key, "SecretAccessKey": "test", "SessionToken": None}
         client = boto3.client(
-            service, endpoint_url=self.url, region_name="us-east-1",
-            aws_access_key_id="test", aws_secret_access_key="test",
+            service, endpoint_url=self.url, region_name=region, aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"], aws_session_token=keys["SessionToken"],
             config=Config(retries={"total_max_attempts": 1}, **timeouts),
         )
         client.meta.events.register(f"before-parse.{service}", self._validate)
@@ -60,7 +62,7 @@ class Simulator:
         self.invalid += check(operation_model, response_dict)
 
     def impatient(self, read_timeout: float):
-        return self._client("eks", read_timeout=read_timeout)
+        return self.client("eks", read_timeout=read_timeout)
 
     def control(self, path: str, body=None):
         data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()

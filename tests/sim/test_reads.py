@@ -1,6 +1,7 @@
 """Every operation is read by boto3, and every answer is what the service model says."""
 
 import json
+import time
 from datetime import datetime, timezone
 
 import pytest
@@ -11,7 +12,8 @@ OPERATIONS = {
     "ListUpdates", "ListNodegroups", "DescribeNodegroup", "UpdateNodegroupVersion", "ListAddons", "DescribeAddon",
     "DescribeAddonVersions", "UpdateAddon", "ListFargateProfiles", "DescribeFargateProfile", "ListInsights",
     "DescribeInsight", "TagResource", "UntagResource", "ListTagsForResource",
-    "DescribeEvents", "DescribeAffectedEntities", "DescribeEventDetails",
+    "StartInsightsRefresh", "DescribeInsightsRefresh", "UpdateClusterConfig", "CancelUpdate",
+    "DescribeEvents", "DescribeAffectedEntities", "DescribeEventDetails", "AssumeRole", "GetCallerIdentity",
 }
 
 
@@ -82,6 +84,23 @@ def test_every_operation_answers_as_modelled(start):
     details = health.describe_event_details(eventArns=[events[0]["arn"], events[0]["arn"] + "0"])
     assert "1.34" in details["successfulSet"][0]["eventDescription"]["latestDescription"]
     assert len(details["failedSet"]) == 1
+
+    eks.start_insights_refresh(clusterName="prod-a")
+    assert eks.describe_insights_refresh(clusterName="prod-a")["status"] == "IN_PROGRESS"
+    policy = eks.update_cluster_config(name="canary", upgradePolicy={"supportType": "STANDARD"})["update"]
+    assert simulator.finish("canary", policy)["type"] == "UpgradePolicyUpdate"
+    simulator.finish("canary", eks.update_cluster_version(name="canary", version="1.35")["update"])
+    simulator.control("faults", {
+        "match": {"operation": "UpdateClusterVersion", "cluster": "canary", "version": "1.34"}, "stuck": True})
+    back = eks.update_cluster_version(name="canary", version="1.34", rollbackConfig={"timeoutMinutes": 240})["update"]
+    time.sleep(0.01)  # More virtual seconds than it hides.
+    cancelled = eks.cancel_update(name="canary", updateId=back["id"])["update"]
+    assert (cancelled["type"], cancelled["status"]) == ("VersionRollback", "Cancelled")
+    assert simulator.finish("canary", cancelled)["cancellation"]["status"] == "Successful"
+    read_everything(simulator)
+    assert simulator.client("sts").get_caller_identity()["Account"] == "123456789012"
+    with pytest.raises(ClientError):
+        simulator.client("sts").assume_role(RoleArn="arn:aws:iam::210987654321:role/none", RoleSessionName="test")
     assert simulator.operations == OPERATIONS
 
 

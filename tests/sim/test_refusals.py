@@ -66,7 +66,7 @@ def addon(simulator, name, **named):
 INVALID = ("InvalidParameterException", 400)
 
 
-@pytest.mark.parametrize("version", ["1.34", "1.33", "1.36", "1.30"])
+@pytest.mark.parametrize("version", ["1.34", "1.32", "1.36", "1.30"])
 def test_only_the_next_minor(simulator, version):
     message = f"Unsupported Kubernetes minor version update from 1.34 to {version}"
     assert cluster_version(simulator, "a", version) == (*INVALID, message)

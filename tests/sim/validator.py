@@ -6,6 +6,7 @@ that do not exist. This one forgives nothing.
 
 import json
 import re
+from xml.etree import ElementTree
 
 from botocore.model import OperationModel, Shape
 
@@ -83,6 +84,8 @@ def _structure(shape, value, where):
 
 def check(operation: OperationModel, response: dict) -> list[str]:
     """What is wrong with a raw HTTP answer to `operation`."""
+    if operation.service_model.metadata["protocol"] == "query":
+        return _check_xml(operation, response)
     body = json.loads(response["body"] or b"{}")
     status, headers = response["status_code"], {k.lower(): v for k, v in response["headers"].items()}
     if status < 300:
@@ -100,3 +103,34 @@ def check(operation: OperationModel, response: dict) -> list[str]:
     documented = shape.metadata.get("error", {}).get("httpStatusCode", 400)
     found = [] if status == documented else [f"{operation.name}: {name} with {status}, not {documented}"]
     return found + problems(shape, body, f"{operation.name}.{name}")
+
+
+def _bare(element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _read(shape, element):
+    """XML as the structure or text that it spells."""
+    if shape is None or shape.type_name == "structure":
+        members = shape.members if shape else {}
+        return {_bare(child): _read(members.get(_bare(child)), child) for child in element}
+    if shape.type_name == "timestamp":
+        found = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", element.text or "")
+        return 0 if found else element.text
+    return element.text or ""
+
+
+def _check_xml(operation: OperationModel, response: dict) -> list[str]:
+    """The same for the query protocol, whose errors are declared by their codes."""
+    root = ElementTree.fromstring(response["body"])
+    if response["status_code"] < 300:
+        result, metadata = list(root)
+        names = [_bare(root), _bare(result), _bare(metadata)]
+        expected = [f"{operation.name}Response", f"{operation.name}Result", "ResponseMetadata"]
+        found = [] if names == expected else [f"{operation.name}: {names} instead of {expected}"]
+        return found + problems(operation.output_shape, _read(operation.output_shape, result), operation.name)
+    error, request_id = list(root)
+    if [_bare(root), _bare(error), _bare(request_id)] != ["ErrorResponse", "Error", "RequestId"]:
+        return [f"{operation.name}: an error is not spelled like that: {response['body']!r}"]
+    said = {_bare(child): child.text for child in error}
+    return [] if set(said) == {"Type", "Code", "Message"} and all(said.values()) else [f"{operation.name}: {said}"]

@@ -90,6 +90,11 @@ impl Calendar {
         self.versions.iter().find(|entry| entry.version == minor)
     }
 
+    /// Where a minor stands, if it is known.
+    pub(crate) fn support(&self, minor: Minor, now: Ms) -> Option<Support> {
+        self.get(minor).map(|entry| standing(entry, now))
+    }
+
     /// End of standard support, if the minor is known.
     pub(crate) fn end_of_standard(&self, minor: Minor) -> Option<Ms> {
         self.get(minor).map(|entry| midnight(entry.end_of_standard))

@@ -69,12 +69,25 @@ impl World {
             "start": rfc3339(self.start),
             "account": self.place.account,
             "region": self.place.region,
-            "clusters": self.clusters.values().map(|cluster| (cluster.spec.name.clone(), state_of(cluster)))
+            "clusters": self.clusters.values().map(|cluster| (cluster.spec.name.clone(), self.state_of(cluster)))
                 .collect::<serde_json::Map<_, _>>(),
             "deleted": self.gone.iter().map(|spec| json!({"name": spec.name, "expect": spec.expect}))
                 .collect::<Vec<_>>(),
             "faults": self.faults.describe(),
         })
+    }
+
+    fn state_of(&self, cluster: &Cluster) -> Value {
+        let mut body = state_of(cluster);
+        for (field, own, of_the_fleet) in [
+            ("account", &cluster.place.account, &self.place.account),
+            ("region", &cluster.place.region, &self.place.region),
+        ] {
+            if own != of_the_fleet {
+                body[field] = json!(own);
+            }
+        }
+        body
     }
 }
 
@@ -124,6 +137,8 @@ fn state_of(cluster: &Cluster) -> Value {
         "createdAt": rfc3339(cluster.created),
         "version": cluster.version,
         "status": if updating { "UPDATING" } else { cluster.status.as_str() },
+        "supportType": cluster.support_type,
+        "healthIssues": cluster.issues(),
         "tags": cluster.tags,
         "expect": cluster.spec.expect,
         "nodegroups": nodegroups,

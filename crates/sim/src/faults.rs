@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fleet::{ErrorEffect, FailUpdate, Fault, Times};
+use crate::fleet::{Breaks, ErrorEffect, FailUpdate, Fault, Times};
 use crate::route::Call;
 use crate::time::{MINUTE, Ms, SECOND};
 
@@ -27,6 +27,8 @@ pub(crate) struct Shape {
     pub(crate) duration: Option<Ms>,
     pub(crate) end_status: Option<String>,
     pub(crate) stale: Option<Ms>,
+    /// What stops working after it.
+    pub(crate) breaks: Vec<Breaks>,
 }
 
 impl Faults {
@@ -60,6 +62,7 @@ impl Faults {
             shape.duration = shape.duration.or_else(|| fault.duration_m.map(|m| i64::from(m) * MINUTE));
             shape.end_status = shape.end_status.or_else(|| fault.update_status.clone());
             shape.stale = shape.stale.or_else(|| fault.stale_s.map(|s| i64::from(s) * SECOND));
+            shape.breaks.extend(fault.breaks.clone());
         }
         shape
     }
@@ -84,7 +87,7 @@ impl Faults {
                 let target = &state.fault.target;
                 json!({
                     "operation": target.operation, "cluster": target.cluster,
-                    "nodegroup": target.nodegroup, "addon": target.addon,
+                    "nodegroup": target.nodegroup, "addon": target.addon, "version": target.version,
                     "seen": state.seen, "struck": state.struck,
                 })
             })
@@ -100,7 +103,8 @@ impl State {
         if !(fits(&target.operation, Some(call.operation))
             && fits(&target.cluster, call.cluster.as_deref())
             && fits(&target.nodegroup, call.nodegroup.as_deref())
-            && fits(&target.addon, call.addon.as_deref()))
+            && fits(&target.addon, call.addon.as_deref())
+            && fits(&target.version, call.body.get("version").and_then(Value::as_str)))
         {
             return false;
         }
@@ -122,6 +126,7 @@ impl Fault {
             || self.duration_m.is_some()
             || self.update_status.is_some()
             || self.stale_s.is_some()
+            || self.breaks.is_some()
     }
 
     /// Whether it changes when or whether the answer arrives.
@@ -138,7 +143,7 @@ pub(crate) fn documented_status(kind: &str) -> u16 {
         "ThrottlingException" | "TooManyRequestsException" => 429,
         "ServerException" => 500,
         "ServiceUnavailableException" => 503,
-        "AccessDeniedException" => 403,
+        "AccessDeniedException" | "AccessDenied" | "ExpiredToken" | "SignatureDoesNotMatch" => 403,
         _ => 400,
     }
 }

@@ -1,7 +1,10 @@
-//! Requests and answers as the world sees them, and how the two AWS protocols spell an error.
+//! Requests and answers as the world sees them, and how the AWS protocols spell an error.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use crate::xml;
 
 /// A request, as it arrives.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,20 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body as sent.
     pub body: Vec<u8>,
+    /// The real instant of arrival, which signatures are made by; unset: the world's own.
+    pub received: Option<Timestamp>,
+}
+
+/// How an AWS service spells its requests and answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// EKS: paths, and bodies of JSON.
+    #[default]
+    RestJson,
+    /// Health: a header names the operation, and errors name their type in the body too.
+    JsonRpc,
+    /// STS: forms, and answers of XML.
+    Query,
 }
 
 impl Request {
@@ -33,7 +50,7 @@ pub struct Response {
     pub status: u16,
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// JSON.
+    /// JSON, or XML of STS.
     pub body: String,
     /// Hold the answer that many **real** seconds; what was asked has happened already.
     pub hold_s: f64,
@@ -64,6 +81,12 @@ pub struct Record {
     /// Add-on it named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addon: Option<String>,
+    /// Account it was made for, where that is not the fleet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Region it was made for, where that is not the fleet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Its body, or its query when it has none.
     pub input: Value,
     /// `clientRequestToken`.
@@ -122,8 +145,14 @@ impl ApiError {
         self
     }
 
-    /// The answer; `json_rpc` is the protocol of Health, which also names the type in the body.
-    pub(crate) fn response(&self, json_rpc: bool) -> Response {
+    /// The answer; Health also names the type in the body.
+    pub(crate) fn response(&self, protocol: Protocol, request_id: &str) -> Response {
+        let json_rpc = match protocol {
+            Protocol::Query => {
+                return Response::xml(self.status, xml::refusal(&self.kind, &self.message, request_id));
+            }
+            other => other == Protocol::JsonRpc,
+        };
         let mut body = self.members.clone();
         body.insert("message".to_owned(), json!(self.message));
         if json_rpc {
@@ -136,6 +165,19 @@ impl ApiError {
 }
 
 impl Response {
+    /// What an operation answers.
+    pub(crate) fn of(operation: &str, body: &Value, protocol: Protocol, request_id: &str) -> Self {
+        match protocol {
+            Protocol::Query => Self::xml(200, xml::answer(operation, body, request_id)),
+            other => Self::json(200, body, other == Protocol::JsonRpc),
+        }
+    }
+
+    fn xml(status: u16, body: String) -> Self {
+        let headers = vec![("content-type".to_owned(), "text/xml".to_owned())];
+        Self { status, headers, body, hold_s: 0.0, dropped: false, record: None }
+    }
+
     /// An answer with a JSON body.
     pub(crate) fn json(status: u16, body: &Value, json_rpc: bool) -> Self {
         let content_type = if json_rpc { "application/x-amz-json-1.1" } else { "application/json" };

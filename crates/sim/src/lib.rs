@@ -1,4 +1,4 @@
-//! A simulator of Amazon EKS and AWS Health, good enough to fool the real SDKs.
+//! A simulator of Amazon EKS, AWS Health and a little of STS, good enough to fool the real SDKs.
 //!
 //! Two layers. [`World`] is pure and synchronous: a request and the instant it arrives go in, an answer comes
 //! out; it reads no clock, does no IO, and the same seed with the same requests gives the same world. [`server`]
@@ -7,24 +7,30 @@
 //! It shares no code with the product, the clock apart: it is the independent stand-in for AWS.
 
 mod addon_version;
+mod breaks;
 mod calendar;
+mod caller;
 mod catalogue;
 pub mod cbor;
 mod control;
 mod faults;
 pub mod fleet;
 mod http;
+mod insights;
 mod minor;
 mod ops;
 mod rng;
 mod roll;
+mod rollback;
 mod route;
 pub mod server;
 mod state;
+mod sts;
 mod time;
 mod tokens;
 mod updates;
 mod world;
+mod xml;
 
 pub use http::{Record, Request, Response};
 pub use minor::Minor;

@@ -1,4 +1,4 @@
-//! `eks-upgrade-sim`: serves a simulated EKS and AWS Health on the loopback interface.
+//! `eks-upgrade-sim`: serves a simulated EKS, AWS Health and STS on the loopback interface.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -12,11 +12,12 @@ use eks_upgrade_sim::server::{Simulator, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A simulator of Amazon EKS and AWS Health: point `AWS_ENDPOINT_URL_EKS` and `AWS_ENDPOINT_URL_HEALTH` at it.
+/// A simulator of Amazon EKS, AWS Health and STS: point `AWS_ENDPOINT_URL_EKS`, `AWS_ENDPOINT_URL_HEALTH` and
+/// `AWS_ENDPOINT_URL_STS` at it.
 #[derive(Parser)]
 #[command(version, after_help = "Fleet files are documented in docs/simulator.md.")]
 struct Arguments {
-    /// The fleet file (YAML): what the simulated account holds
+    /// The fleet file (YAML): what the simulated accounts hold
     #[arg(long)]
     fleet: PathBuf,
     /// Port on 127.0.0.1; 0 takes a free one

@@ -3,7 +3,9 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::http::{ApiError, Request};
+use crate::caller::Caller;
+use crate::http::{ApiError, Protocol, Request};
+use jiff::Timestamp;
 
 /// A call of an API operation, its input taken apart.
 #[derive(Clone, Debug, Default)]
@@ -18,11 +20,26 @@ pub(crate) struct Call {
     pub(crate) query: Vec<(String, String)>,
     /// An object; empty when there was no body.
     pub(crate) body: Value,
-    /// The protocol of Health rather than that of EKS.
-    pub(crate) json_rpc: bool,
+    pub(crate) protocol: Protocol,
+    /// For whom it is made; the world knows.
+    pub(crate) caller: Caller,
+    /// When it arrived, by the clock that signatures are made by.
+    pub(crate) received: Timestamp,
 }
 
 const HEALTH_TARGET: &str = "AWSHealth_20160804.";
+/// What the log leaves out.
+const SECRETS: [&str; 2] = ["X-Amz-Signature", "X-Amz-Security-Token"];
+
+/// Whether the request is one of the query protocol.
+fn is_form(request: &Request) -> bool {
+    let content_type = request.header("content-type").unwrap_or_default();
+    match request.method.as_str() {
+        "POST" => content_type.starts_with("application/x-www-form-urlencoded"),
+        "GET" => form_urlencoded::parse(request.query.as_bytes()).any(|(name, _)| name == "Action"),
+        _ => false,
+    }
+}
 
 impl Call {
     /// What `request` asks for. Errors are those of the protocol, not of an operation.
@@ -36,6 +53,7 @@ impl Call {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let mut call = match request.header("x-amz-target") {
             Some(target) if segments.is_empty() && request.method == "POST" => health(target),
+            _ if segments.is_empty() && is_form(request) => return Self::parse_form(request),
             _ => eks(&request.method, &segments),
         };
         call.query = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
@@ -48,6 +66,30 @@ impl Call {
         }
         call.body = Value::Object(Map::new());
         let outcome = call.read_body(&request.body);
+        (call, outcome)
+    }
+
+    /// A request of the query protocol: its parameters are a form, in the body or in the query.
+    fn parse_form(request: &Request) -> (Self, Result<(), ApiError>) {
+        let pairs = |text: &[u8]| form_urlencoded::parse(text).into_owned().collect::<Vec<_>>();
+        let query = pairs(request.query.as_bytes());
+        let form = if request.method == "GET" { query.clone() } else { pairs(&request.body) };
+        let action = form.iter().find(|(name, _)| name == "Action").map(|(_, action)| action.clone());
+        let operation = match action.as_deref() {
+            Some("AssumeRole") => "AssumeRole",
+            Some("GetCallerIdentity") => "GetCallerIdentity",
+            _ => "Unknown",
+        };
+        let told = form.into_iter().filter(|(name, _)| !SECRETS.contains(&name.as_str()));
+        let body = told.map(|(name, value)| (name, json!(value))).collect::<Map<_, _>>();
+        let call = Self { operation, query, body: body.into(), protocol: Protocol::Query, ..Self::default() };
+        let outcome = match operation {
+            "Unknown" => {
+                let message = format!("Could not find operation {}", action.unwrap_or_default());
+                Err(ApiError::new("InvalidAction", 400, message))
+            }
+            _ => Ok(()),
+        };
         (call, outcome)
     }
 
@@ -130,7 +172,7 @@ fn health(target: &str) -> Call {
         Some("DescribeEventDetails") => "DescribeEventDetails",
         _ => "Unknown",
     };
-    Call { operation, json_rpc: true, ..Call::default() }
+    Call { operation, protocol: Protocol::JsonRpc, ..Call::default() }
 }
 
 fn eks(method: &str, segments: &[&str]) -> Call {
@@ -144,6 +186,12 @@ fn eks(method: &str, segments: &[&str]) -> Call {
         ("GET", ["clusters", c]) => of("DescribeCluster", c),
         ("POST", ["clusters", c, "updates"]) => of("UpdateClusterVersion", c),
         ("GET", ["clusters", c, "updates"]) => of("ListUpdates", c),
+        ("POST", ["clusters", c, "updates", id, "cancel-update"]) => {
+            Call { id: some(id), ..of("CancelUpdate", c) }
+        }
+        ("POST", ["clusters", c, "update-config"]) => of("UpdateClusterConfig", c),
+        ("POST", ["clusters", c, "insights-refresh"]) => of("StartInsightsRefresh", c),
+        ("GET", ["clusters", c, "insights-refresh"]) => of("DescribeInsightsRefresh", c),
         ("GET", ["clusters", c, "updates", id]) => Call { id: some(id), ..of("DescribeUpdate", c) },
         ("GET", ["clusters", c, "node-groups"]) => of("ListNodegroups", c),
         ("GET", ["clusters", c, "node-groups", n]) => {

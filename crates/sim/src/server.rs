@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response as HttpResponse;
 use eks_upgrade_clock::Clock;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::Service;
@@ -127,6 +128,7 @@ async fn serve_one(
         query: uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
         body: body.to_vec(),
+        received: Some(Timestamp::now()),
     };
     let in_json = cbor::to_json(&request);
     let response = lock(&shared).answer(in_json.as_ref().unwrap_or(&request));

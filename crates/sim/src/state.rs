@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::breaks::Broken;
 use crate::catalogue::{Catalogue, oldest_image};
-use crate::fleet::{AddonSpec, ClusterSpec, IssueSpec, NodegroupSpec, Pdb};
+use crate::fleet::{AddonSpec, Breaks, ClusterSpec, IssueSpec, NodegroupSpec, Pdb, SupportType};
+use crate::insights::Insight;
+use crate::insights::refresh::Refresh;
 use crate::minor::Minor;
 use crate::rng::Rng;
+use crate::rollback::Arrival;
 use crate::time::{DAY, Ms, epoch_seconds};
 use crate::tokens::Token;
 
@@ -16,11 +20,16 @@ use crate::tokens::Token;
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     pub(crate) spec: ClusterSpec,
+    pub(crate) place: Place,
     pub(crate) arn: String,
     pub(crate) created: Ms,
     pub(crate) version: Minor,
     /// When `version` became what it is.
     pub(crate) version_since: Ms,
+    /// How it became that.
+    pub(crate) arrival: Arrival,
+    /// `upgradePolicy.supportType`.
+    pub(crate) support_type: SupportType,
     /// Status outside updates.
     pub(crate) status: String,
     pub(crate) tags: BTreeMap<String, String>,
@@ -29,6 +38,15 @@ pub(crate) struct Cluster {
     pub(crate) updates: Vec<Update>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) lag: Option<Lag<Minor>>,
+    /// What will stop working, and when.
+    pub(crate) breaking: Vec<(Ms, Breaks)>,
+    /// What has stopped working.
+    pub(crate) broken: Vec<Broken>,
+    /// The last refresh of its insights that was asked for, and the one before it.
+    pub(crate) refresh: Option<Refresh>,
+    pub(crate) refresh_before: Option<Refresh>,
+    /// What its insights show if they are frozen.
+    pub(crate) frozen_insights: Option<Vec<Insight>>,
     pub(crate) rng: Rng,
     hosts: u32,
 }
@@ -126,12 +144,17 @@ pub(crate) struct Update {
     pub(crate) beats: VecDeque<(Ms, Beat)>,
     /// `api`, or who else.
     pub(crate) by: &'static str,
+    /// What stops working after it.
+    pub(crate) breaks: Vec<Breaks>,
+    /// Why it was cancelled, if somebody did.
+    pub(crate) cancelled: Option<String>,
 }
 
 /// What an update leads to when it succeeds.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Version(Minor),
+    Support(SupportType),
     Nodes(NodeConfig),
     Addon(AddonTarget),
     /// History: no effect.
@@ -174,17 +197,32 @@ impl Place {
     pub(crate) fn arn(&self, resource: &str) -> String {
         format!("arn:aws:eks:{}:{}:{resource}", self.region, self.account)
     }
+
+    /// The place of something that may name account and Region of its own.
+    pub(crate) fn of(&self, account: Option<&String>, region: Option<&String>) -> Self {
+        Self {
+            account: account.unwrap_or(&self.account).clone(),
+            region: region.unwrap_or(&self.region).clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// Whether what is there is seen by somebody who asks in that account and Region.
+    pub(crate) fn is(&self, account: &str, region: &str) -> bool {
+        self.account == account && self.region == region
+    }
 }
 
 impl Cluster {
     /// The cluster of a fleet entry. `created` unset: some 400 days ago.
     pub(crate) fn new(
         spec: ClusterSpec,
-        place: &Place,
+        fleet: &Place,
         catalogue: &Catalogue,
         now: Ms,
         created: Option<Ms>,
     ) -> Self {
+        let place = fleet.of(spec.account.as_ref(), spec.region.as_ref());
         // A cluster that comes again is another one: other ids, other nodes.
         let mut rng = Rng::new(place.seed ^ created.unwrap_or(0).unsigned_abs(), &spec.name);
         let asked = spec.created_at.map(jiff::Timestamp::as_millisecond);
@@ -194,6 +232,8 @@ impl Cluster {
             created,
             version: spec.version,
             version_since: created,
+            arrival: Arrival::Created,
+            support_type: spec.support_type,
             status: spec.status.clone(),
             tags: spec.tags.clone(),
             nodegroups: BTreeMap::new(),
@@ -201,27 +241,33 @@ impl Cluster {
             updates: Vec::new(),
             tokens: Vec::new(),
             lag: None,
+            breaking: Vec::new(),
+            broken: Vec::new(),
+            refresh: None,
+            refresh_before: None,
+            frozen_insights: None,
             rng,
             hosts: 0,
+            place,
             spec,
         };
         for group in cluster.spec.nodegroups.clone() {
             if group.appears_after_m.is_none() {
-                cluster.add_nodegroup(group, place, created, now);
+                cluster.add_nodegroup(group, created, now);
             }
         }
         for addon in cluster.spec.addons.clone() {
             let default =
                 catalogue.default_version(&addon.name, cluster.version).unwrap_or_default().to_owned();
             let id = cluster.rng.uuid();
-            let arn = place.arn(&format!("addon/{}/{}/{id}", cluster.spec.name, addon.name));
+            let arn = cluster.place.arn(&format!("addon/{}/{}/{id}", cluster.spec.name, addon.name));
             cluster.addons.insert(addon.name.clone(), Addon::new(addon, arn, default, created));
         }
         cluster
     }
 
     /// Puts a node group into it.
-    pub(crate) fn add_nodegroup(&mut self, spec: NodegroupSpec, place: &Place, created: Ms, now: Ms) {
+    pub(crate) fn add_nodegroup(&mut self, spec: NodegroupSpec, created: Ms, now: Ms) {
         let kubelet = spec.version.unwrap_or(self.version);
         let release = spec.release_version.clone().unwrap_or_else(|| match spec.ami_type.as_str() {
             "CUSTOM" => "ami-0c0ffee0000000001".to_owned(),
@@ -229,14 +275,14 @@ impl Cluster {
         });
         let template = spec.launch_template.as_ref().map(|template| template.version);
         let config = NodeConfig { kubelet, release, template };
-        let mut nodes: Vec<Node> = (0..spec.size).map(|_| self.new_node(place, &config)).collect();
+        let mut nodes: Vec<Node> = (0..spec.size).map(|_| self.new_node(&config)).collect();
         if spec.pdb != Pdb::Allows
             && let Some(last) = nodes.last_mut()
         {
             last.protected = true;
         }
         let id = self.rng.uuid();
-        let arn = place.arn(&format!("nodegroup/{}/{}/{id}", self.spec.name, spec.name));
+        let arn = self.place.arn(&format!("nodegroup/{}/{}/{id}", self.spec.name, spec.name));
         let group = Nodegroup {
             arn,
             created,
@@ -254,10 +300,10 @@ impl Cluster {
     }
 
     /// A node that just joined.
-    pub(crate) fn new_node(&mut self, place: &Place, config: &NodeConfig) -> Node {
+    pub(crate) fn new_node(&mut self, config: &NodeConfig) -> Node {
         let host = self.hosts;
         self.hosts += 1;
-        let domain = match place.region.as_str() {
+        let domain = match self.place.region.as_str() {
             "us-east-1" => "ec2.internal".to_owned(),
             region => format!("{region}.compute.internal"),
         };
@@ -325,13 +371,17 @@ impl Update {
                 resource_ids: &issue.resource_ids,
             })
             .collect();
-        json!({
+        let mut body = json!({
             "id": self.id,
             "status": self.status,
             "type": self.kind,
             "params": params,
             "createdAt": epoch_seconds(self.created),
             "errors": errors,
-        })
+        });
+        if let Some(reason) = &self.cancelled {
+            body["cancellation"] = json!({"status": "Successful", "reason": reason});
+        }
+        body
     }
 }

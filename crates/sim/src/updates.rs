@@ -6,7 +6,8 @@ use crate::faults::Shape;
 use crate::fleet::IssueSpec;
 use crate::rng::Rng;
 use crate::roll;
-use crate::state::{Beat, Cluster, Lag, Node, NodeConfig, Nodegroup, Place, Scope, Target, Update};
+use crate::rollback::Arrival;
+use crate::state::{Beat, Cluster, Lag, Node, NodeConfig, Nodegroup, Scope, Target, Update};
 use crate::time::{MINUTE, Ms, SECOND};
 
 /// What is to start.
@@ -21,7 +22,14 @@ pub(crate) struct Start {
     pub(crate) force: bool,
     /// Reads know of it after at most this.
     pub(crate) visibility: Ms,
+    /// Cancelled when it runs longer than this.
+    pub(crate) timeout: Option<Ms>,
 }
+
+/// An update that takes a control plane back.
+pub(crate) const ROLLBACK: &str = "VersionRollback";
+/// Who upgrades at the end of extended support.
+pub(crate) const AWS: &str = "aws";
 
 /// How long a control plane takes: some ten minutes, one in eight up to twenty.
 fn control_plane_duration(rng: &mut Rng) -> Ms {
@@ -56,6 +64,9 @@ impl Cluster {
             let upgrade = beats.iter().position(|(_, beat)| matches!(beat, Beat::Phase("upgrade")));
             beats.truncate(upgrade.map_or(0, |at| at + 1));
         }
+        if let Some(timeout) = start.timeout {
+            cut_off(&mut beats, start.at + timeout);
+        }
         self.updates.push(Update {
             id: id.clone(),
             kind: start.kind.to_owned(),
@@ -70,6 +81,8 @@ impl Cluster {
             target: start.target,
             beats,
             by: start.by,
+            breaks: shape.breaks,
+            cancelled: None,
         });
         id
     }
@@ -89,6 +102,10 @@ impl Cluster {
                     return VecDeque::from([(at, end("Failed", vec![conflict(name, &conflicts)]))]);
                 }
                 let at = start.at + self.rng.between(60, 180) * SECOND;
+                VecDeque::from([(at, end("Successful", Vec::new()))])
+            }
+            (_, Target::Support(_)) => {
+                let at = start.at + self.rng.between(45, 75) * SECOND;
                 VecDeque::from([(at, end("Successful", Vec::new()))])
             }
             _ => {
@@ -122,7 +139,8 @@ impl Cluster {
 
     /// The next instant at which something happens in it.
     pub(crate) fn next_beat(&self) -> Option<Ms> {
-        self.running_updates().filter_map(|(_, update)| update.beats.front()).map(|(at, _)| *at).min()
+        let beats = self.running_updates().filter_map(|(_, update)| update.beats.front());
+        beats.map(|(at, _)| *at).chain(self.next_break()).min()
     }
 
     fn running_updates(&self) -> impl Iterator<Item = (usize, &Update)> {
@@ -130,7 +148,12 @@ impl Cluster {
     }
 
     /// Lets everything happen that is due.
-    pub(crate) fn advance(&mut self, now: Ms, place: &Place) {
+    pub(crate) fn advance(&mut self, now: Ms) {
+        self.run_updates(now);
+        self.break_what_is_due(now);
+    }
+
+    fn run_updates(&mut self, now: Ms) {
         loop {
             let due = self
                 .running_updates()
@@ -142,11 +165,11 @@ impl Cluster {
             else {
                 return;
             };
-            self.happen(index, at, beat, place);
+            self.happen(index, at, beat);
         }
     }
 
-    fn happen(&mut self, index: usize, at: Ms, beat: Beat, place: &Place) {
+    fn happen(&mut self, index: usize, at: Ms, beat: Beat) {
         let Some(update) = self.updates.get(index) else { return };
         let (scope, target) = (update.scope.clone(), update.target.clone());
         match (beat, scope, target) {
@@ -159,7 +182,7 @@ impl Cluster {
                     Beat::Replace(names) => names.len(),
                     _ => 0,
                 };
-                let fresh: Vec<Node> = (0..fresh).map(|_| self.new_node(place, &config)).collect();
+                let fresh: Vec<Node> = (0..fresh).map(|_| self.new_node(&config)).collect();
                 if let Some(group) = self.nodegroups.get_mut(&name) {
                     group.step(beat, fresh, &config);
                 }
@@ -184,12 +207,22 @@ impl Cluster {
         update.beats.clear();
         let until = at + update.lag_at_end;
         let worked = status == "Successful";
+        let (back, automatic) = (update.kind == ROLLBACK, update.by == AWS);
+        let breaks = std::mem::take(&mut update.breaks);
         match (scope, target) {
             (Scope::Cluster, Target::Version(version)) if worked => {
                 self.lag = Some(Lag { until, shows: self.version });
                 self.version = version;
                 self.version_since = at;
+                if back {
+                    self.arrival = Arrival::RolledBack;
+                    self.heal();
+                } else {
+                    self.arrival = Arrival::Upgraded { at, automatic };
+                    self.will_break(at, breaks);
+                }
             }
+            (Scope::Cluster, Target::Support(support_type)) if worked => self.support_type = support_type,
             (Scope::Nodegroup(name), Target::Nodes(config)) => {
                 if let Some(group) = self.nodegroups.get_mut(&name) {
                     group.finish(at, until, worked, config);
@@ -276,6 +309,14 @@ impl Nodegroup {
     }
 }
 
+/// Cancels a course that is not over by `limit`.
+fn cut_off(beats: &mut VecDeque<(Ms, Beat)>, limit: Ms) {
+    if beats.back().is_none_or(|(at, beat)| *at > limit || !matches!(beat, Beat::End { .. })) {
+        beats.retain(|(at, beat)| *at <= limit && !matches!(beat, Beat::End { .. }));
+        beats.push_back((limit, end("Cancelled", Vec::new())));
+    }
+}
+
 /// Stretches or shrinks a course so that it ends `duration` after `start`.
 fn retime(beats: &mut VecDeque<(Ms, Beat)>, start: Ms, duration: Ms) {
     let whole = beats.back().map_or(0, |(at, _)| at - start).max(1);
@@ -340,5 +381,7 @@ pub(crate) fn history(
         target: Target::Nothing,
         beats: VecDeque::new(),
         by: "someone",
+        breaks: Vec::new(),
+        cancelled: None,
     }
 }

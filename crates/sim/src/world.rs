@@ -1,4 +1,4 @@
-//! The world: one account in one Region, advanced lazily to the instant of each request.
+//! The world: accounts and Regions, advanced lazily to the instant of each request.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::calendar::Calendar;
+use crate::caller::{Caller, credential};
 use crate::catalogue::Catalogue;
 use crate::faults::{Faults, documented_status};
 use crate::fleet::checks::{FleetError, check_cluster};
@@ -14,12 +15,15 @@ use crate::http::{ApiError, Record, Request, Response};
 use crate::ops::{self, Done};
 use crate::route::Call;
 use crate::state::{Cluster, Place};
+use crate::sts::Sts;
 use crate::time::{Ms, SECOND, minutes, rfc3339};
 
-/// EKS and Health of one account. Pure: no clock, no IO; clone it to branch a simulation.
+/// EKS, Health and STS of some accounts. Pure: no clock, no IO; clone it to branch a simulation.
 #[derive(Clone, Debug)]
 pub struct World {
+    /// Where clusters are that name no account or Region of their own.
     pub(crate) place: Place,
+    pub(crate) sts: Sts,
     pub(crate) plan: SupportPlan,
     pub(crate) visibility: Ms,
     pub(crate) tokens_honoured: Option<Ms>,
@@ -43,6 +47,7 @@ enum Item {
     Delete(String),
     Create(Box<ClusterSpec>),
     Appear(String, Box<NodegroupSpec>),
+    Refresh(String),
     Act(Act),
 }
 
@@ -53,6 +58,7 @@ impl World {
         let start = start.as_millisecond();
         let mut world = Self {
             place: Place { account: fleet.account, region: fleet.region, seed: fleet.seed },
+            sts: Sts::new(fleet.roles, fleet.seed),
             plan: fleet.support_plan,
             visibility: i64::from(fleet.visibility_s) * SECOND,
             tokens_honoured: fleet.tokens_forgotten_after_m.map(minutes),
@@ -78,8 +84,11 @@ impl World {
         }
         world.events = fleet.health_events.unwrap_or_else(|| ops::health::usual_events(&world));
         for event in &mut world.events {
+            let place = world.place.of(event.account.as_ref(), event.region.as_ref());
             if event.clusters.is_none() {
-                let affected = world.clusters.values().filter(|cluster| cluster.version == event.version);
+                let affected = world.clusters.values().filter(|cluster| {
+                    cluster.version == event.version && cluster.place.is(&place.account, &place.region)
+                });
                 event.clusters = Some(affected.map(|cluster| cluster.spec.name.clone()).collect());
             }
         }
@@ -130,8 +139,9 @@ impl World {
         }
         let mut cluster = Cluster::new(spec, &self.place, &self.catalogue, now, created);
         ops::people::start_earlier_updates(&mut cluster, now);
-        cluster.advance(now, &self.place);
-        self.clusters.insert(name, cluster);
+        cluster.advance(now);
+        self.clusters.insert(name.clone(), cluster);
+        self.freeze_insights(&name);
     }
 
     /// Brings the world to `now`. Time never runs backwards: an earlier instant changes nothing.
@@ -141,7 +151,7 @@ impl World {
             let at = self.next_due;
             self.now = self.now.max(at);
             for cluster in self.clusters.values_mut() {
-                cluster.advance(at, &self.place);
+                cluster.advance(at);
             }
             while let Some(first) = self.agenda.first()
                 && first.0 <= at
@@ -174,16 +184,23 @@ impl World {
             Item::Appear(name, spec) => {
                 let now = self.now;
                 if let Some(cluster) = self.clusters.get_mut(&name) {
-                    cluster.add_nodegroup(*spec, &self.place, now, now);
+                    cluster.add_nodegroup(*spec, now, now);
                 }
             }
+            Item::Refresh(name) => self.freeze_insights(&name),
             // A person who comes too late finds nothing to do.
             Item::Act(act) => drop(ops::people::act(self, act)),
         }
     }
 
+    /// A refresh of insights ends then.
+    pub(crate) fn refresh_at(&mut self, at: Ms, cluster: &str) {
+        self.agenda.push((at, Item::Refresh(cluster.to_owned())));
+    }
+
     pub(crate) fn delete_cluster(&mut self, name: &str) {
         if let Some(cluster) = self.clusters.remove(name) {
+            self.agenda.retain(|(_, item)| !matches!(item, Item::Refresh(of) if of == name));
             self.gone.push(cluster.spec);
         }
     }
@@ -191,21 +208,40 @@ impl World {
     /// Answers one request that arrives at `now`.
     pub fn handle(&mut self, now: Timestamp, request: &Request) -> Response {
         self.advance(now);
-        let (call, readable) = Call::parse(request);
+        let (mut call, readable) = Call::parse(request);
+        call.caller = self.caller(request);
+        call.received = request.received.unwrap_or_else(|| self.instant());
         let done = readable.and_then(|()| self.perform(&call));
+        let request_id = self.request_id(request);
         let mut response = match &done {
-            Ok(done) => Response::json(200, &done.body, call.json_rpc),
-            Err(refusal) => refusal.response(call.json_rpc),
+            Ok(done) => Response::of(call.operation, &done.body, call.protocol, &request_id),
+            Err(refusal) => refusal.response(call.protocol, &request_id),
         };
         if done.is_ok() {
             (response.hold_s, response.dropped) = self.faults.answer(&call);
         }
-        response.headers.push(("x-amzn-requestid".to_owned(), self.request_id(request)));
+        response.headers.push(("x-amzn-requestid".to_owned(), request_id));
         response.record = Some(self.record(request, &call, &done, response.dropped));
         response
     }
 
+    /// For whom a request is made: keys of its own STS belong to their role's account.
+    fn caller(&self, request: &Request) -> Caller {
+        let credential = credential(request);
+        let session = credential.as_ref().and_then(|credential| self.sts.session(&credential.key));
+        Caller {
+            account: session.map_or(&self.place.account, |session| &session.account).clone(),
+            region: credential.as_ref().map_or(&self.place.region, |credential| &credential.region).clone(),
+            key: credential.map(|credential| credential.key),
+        }
+    }
+
+    fn instant(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now).unwrap_or_default()
+    }
+
     fn perform(&mut self, call: &Call) -> Result<Done, ApiError> {
+        ops::check_place(self, call)?;
         if let Some(effect) = self.faults.refusal(call) {
             let status = effect.status.unwrap_or_else(|| documented_status(&effect.kind));
             let refusal = ApiError::new(&effect.kind, status, effect.message);
@@ -238,6 +274,8 @@ impl World {
             cluster: call.cluster.clone(),
             nodegroup: call.nodegroup.clone(),
             addon: call.addon.clone(),
+            account: Some(&call.caller.account).filter(|account| **account != self.place.account).cloned(),
+            region: Some(&call.caller.region).filter(|region| **region != self.place.region).cloned(),
             input: call.input(),
             token: call.body.get("clientRequestToken").and_then(Value::as_str).map(str::to_owned),
             status: refusal.map_or(200, |refusal| refusal.status),
@@ -255,6 +293,7 @@ impl Item {
         match self {
             Self::Delete(name)
             | Self::Appear(name, _)
+            | Self::Refresh(name)
             | Self::Act(Act::DeleteNodegroup { cluster: name, .. }) => name == cluster,
             Self::Create(spec) => spec.name == cluster,
             Self::Act(_) => false,

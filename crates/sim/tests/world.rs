@@ -1,65 +1,10 @@
 //! The world without a server: time is an argument here, so whole upgrades take microseconds.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
-use eks_upgrade_sim::fleet::Fleet;
-use eks_upgrade_sim::{Request, World};
-use jiff::{SignedDuration, Timestamp};
+use eks_upgrade_sim::Request;
 use serde_json::{Value, json};
+use story::Story;
 
-/// A world and the instant it is in.
-struct Story {
-    world: World,
-    now: Timestamp,
-}
-
-impl Story {
-    /// Clusters as the fleet file has them, further top-level fields after them.
-    fn of(fleet: &str) -> Self {
-        let text = format!("start: 2026-08-18T09:15:00Z\n{fleet}");
-        let fleet = Fleet::parse(&text).unwrap();
-        let now = fleet.start;
-        Self { world: World::new(fleet, now), now }
-    }
-
-    fn wait(&mut self, seconds: i64) {
-        self.now += SignedDuration::from_secs(seconds);
-    }
-
-    fn call(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let request = Request {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
-            ..Request::default()
-        };
-        let response = self.world.handle(self.now, &request);
-        (response.status, serde_json::from_str(&response.body).unwrap())
-    }
-
-    fn read(&mut self, path: &str) -> Value {
-        let (status, body) = self.call("GET", path, &Value::Null);
-        assert_eq!(status, 200, "{path}: {body}");
-        body
-    }
-
-    fn start(&mut self, path: &str, body: &Value) -> String {
-        let (status, body) = self.call("POST", path, body);
-        assert_eq!(status, 200, "{path}: {body}");
-        body["update"]["id"].as_str().unwrap().to_owned()
-    }
-
-    fn cluster(&mut self) -> Value {
-        self.world.advance(self.now);
-        self.world.state()["clusters"]["a"].clone()
-    }
-
-    /// Goes from one event of the world to the next until nothing is left to happen.
-    fn settle(&mut self, mut each: impl FnMut(&Value)) {
-        while let Some(next) = self.world.next_event() {
-            self.now = self.now.max(next);
-            each(&self.cluster());
-        }
-    }
-}
+mod story;
 
 fn kubelets(group: &Value) -> Vec<&str> {
     group["nodes"].as_array().unwrap().iter().map(|node| node["kubeletVersion"].as_str().unwrap()).collect()

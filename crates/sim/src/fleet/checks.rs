@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::calendar::Calendar;
 use crate::catalogue::Catalogue;
-use crate::fleet::{Act, ClusterSpec, Fault, Fleet, NodegroupSpec, Times};
+use crate::fleet::{Act, ClusterSpec, Fault, Fleet, NodegroupSpec, RoleSpec, Times};
 use crate::minor::Minor;
+use crate::sts::{is_account, role_parts};
 
 /// Why a fleet file, or an entry of one, was refused.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,8 @@ const VISIBILITY_MAX_S: u32 = 600;
 const HOLD_MAX_S: f64 = 600.0;
 
 /// Operations that start an update: the only ones whose faults can shape one.
-const STARTS_UPDATE: [&str; 3] = ["UpdateClusterVersion", "UpdateNodegroupVersion", "UpdateAddon"];
+const STARTS_UPDATE: [&str; 4] =
+    ["UpdateClusterVersion", "UpdateClusterConfig", "UpdateNodegroupVersion", "UpdateAddon"];
 
 fn wrong(place: &str, problem: impl Into<String>) -> FleetError {
     FleetError::Content { place: place.to_owned(), problem: problem.into() }
@@ -49,9 +51,8 @@ impl Fleet {
     }
 
     fn check(&self) -> Result<(), FleetError> {
-        if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(wrong("account", format!("twelve digits, not {:?}", self.account)));
-        }
+        check_place("", Some(&self.account), Some(&self.region))?;
+        check_roles(&self.roles)?;
         if self.visibility_s > VISIBILITY_MAX_S {
             return Err(wrong("visibility_s", format!("at most {VISIBILITY_MAX_S}")));
         }
@@ -67,6 +68,7 @@ impl Fleet {
             if !calendar.knows(event.version) {
                 return Err(wrong("health_events", format!("the calendar has no {}", event.version)));
             }
+            check_place("health_events.", event.account.as_ref(), event.region.as_ref())?;
         }
         for fault in &self.faults {
             check_fault("faults", fault)?;
@@ -79,6 +81,35 @@ impl Fleet {
         }
         Ok(())
     }
+}
+
+/// Twelve digits, and what reads like a Region.
+fn check_place(place: &str, account: Option<&String>, region: Option<&String>) -> Result<(), FleetError> {
+    if let Some(account) = account
+        && !is_account(account)
+    {
+        return Err(wrong(&format!("{place}account"), format!("twelve digits, not {account:?}")));
+    }
+    if let Some(region) = region
+        && (!region.contains('-') || !region.bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric()))
+    {
+        return Err(wrong(&format!("{place}region"), format!("a Region like \"us-east-1\", not {region:?}")));
+    }
+    Ok(())
+}
+
+fn check_roles(roles: &[RoleSpec]) -> Result<(), FleetError> {
+    let mut arns = BTreeSet::new();
+    for role in roles {
+        if role_parts(&role.arn).is_none() {
+            let problem = format!("a role is arn:aws:iam::ACCOUNT:role/NAME, not {:?}", role.arn);
+            return Err(wrong("roles", problem));
+        }
+        if !arns.insert(role.arn.as_str()) {
+            return Err(wrong("roles", format!("{} stands there twice", role.arn)));
+        }
+    }
+    Ok(())
 }
 
 fn minutes_fit(place: &str, minutes: Option<u32>) -> Result<(), FleetError> {
@@ -109,6 +140,7 @@ pub(crate) fn check_cluster(
     if !calendar.knows(cluster.version) {
         return Err(wrong(&place, format!("the calendar has no {}", cluster.version)));
     }
+    check_place(&format!("{place}."), cluster.account.as_ref(), cluster.region.as_ref())?;
     minutes_fit(&place, cluster.deleted_after_m)?;
     minutes_fit(&place, cluster.recreated_after_m)?;
     if let Some(again) = cluster.recreated_after_m
@@ -192,8 +224,8 @@ pub(crate) fn check_fault(place: &str, fault: &Fault) -> Result<(), FleetError> 
         0 => {
             return Err(wrong(
                 place,
-                "a fault without effect: error, fail_update, stuck, duration_m, update_status, answer_after_s, \
-                 drop_answer or stale_s",
+                "a fault without effect: error, fail_update, stuck, duration_m, update_status, breaks, \
+                 answer_after_s, drop_answer or stale_s",
             ));
         }
         1 => {}
@@ -209,6 +241,15 @@ pub(crate) fn check_fault(place: &str, fault: &Fault) -> Result<(), FleetError> 
         && !STARTS_UPDATE.contains(&operation)
     {
         return Err(wrong(place, format!("{operation} starts no update; {} do", STARTS_UPDATE.join(", "))));
+    }
+    if let Some(breaks) = &fault.breaks {
+        if fault.target.operation.as_deref() != Some("UpdateClusterVersion") {
+            return Err(wrong(place, "breaks is for operation UpdateClusterVersion: match that"));
+        }
+        if breaks.health_issue.is_none() && breaks.insight.is_none() && breaks.addon.is_none() {
+            return Err(wrong(place, "breaks names a health_issue, an insight or an addon"));
+        }
+        minutes_fit(place, Some(breaks.after_m))?;
     }
     if fault.times == Times::Count(0) {
         return Err(wrong(place, "times is at least 1, or `always`"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::NodegroupSpec;
+use super::{InsightSpec, IssueSpec, NodegroupSpec};
 
 /// Something that goes wrong, once or more.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +37,36 @@ pub struct Fault {
     pub drop_answer: bool,
     /// Reads lag that many virtual seconds behind the start and the end of the update it starts.
     pub stale_s: Option<u32>,
+    /// The upgrade it starts succeeds, and something no longer works after it.
+    pub breaks: Option<Breaks>,
+}
+
+/// What no longer works after an upgrade, until a rollback.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breaks {
+    /// That many minutes after the end of the upgrade.
+    #[serde(default)]
+    pub after_m: u32,
+    /// The cluster's health shows it.
+    pub health_issue: Option<IssueSpec>,
+    /// It stands among the insights, in the place of one of that name.
+    pub insight: Option<InsightSpec>,
+    /// An add-on falls ill.
+    pub addon: Option<BrokenAddon>,
+}
+
+/// How an add-on falls ill.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokenAddon {
+    /// Which.
+    pub name: String,
+    /// Its status then.
+    #[serde(default = "default_broken_status")]
+    pub status: String,
+    /// What its health shows.
+    pub health_issue: Option<IssueSpec>,
 }
 
 /// Which calls a fault is for; what is unset matches all.
@@ -51,6 +81,8 @@ pub struct FaultTarget {
     pub nodegroup: Option<String>,
     /// Add-on.
     pub addon: Option<String>,
+    /// The version that is asked for: `version` of the request.
+    pub version: Option<String>,
 }
 
 /// How often a fault strikes.
@@ -122,6 +154,11 @@ pub enum Act {
         /// Which.
         cluster: String,
     },
+    /// AWS upgrades a control plane at the end of extended support; takes its usual time.
+    AutoUpgrade {
+        /// Which.
+        cluster: String,
+    },
     /// Rolls a control plane back by one minor; takes its usual time.
     RollBack {
         /// Which.
@@ -169,6 +206,10 @@ pub enum Act {
         /// Tags.
         tags: BTreeMap<String, String>,
     },
+}
+
+fn default_broken_status() -> String {
+    "DEGRADED".to_owned()
 }
 
 fn default_fault_message() -> String {

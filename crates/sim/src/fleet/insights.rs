@@ -15,10 +15,9 @@ pub struct InsightSpec {
     /// Why.
     #[serde(default)]
     pub reason: String,
-    /// `UPGRADE_READINESS` unless said.
-    #[serde(default = "default_category")]
-    pub category: String,
-    /// The minor it is about; unset: the next.
+    /// Unset: `ROLLBACK_READINESS` for the name of such an insight, else `UPGRADE_READINESS`.
+    pub category: Option<String>,
+    /// The minor it is about; unset: the next, or the one before for a rollback.
     pub kubernetes_version: Option<Minor>,
     /// Deprecated APIs in use.
     #[serde(default)]
@@ -51,8 +50,4 @@ pub struct ClientSpec {
     /// Its last call, days before the start.
     #[serde(default)]
     pub last_request_days_ago: u32,
-}
-
-fn default_category() -> String {
-    "UPGRADE_READINESS".to_owned()
 }

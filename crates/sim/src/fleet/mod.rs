@@ -16,17 +16,19 @@ mod incidents;
 mod insights;
 
 pub use checks::FleetError;
-pub use incidents::{Act, Always, ErrorEffect, FailUpdate, Fault, FaultTarget, ScheduledAct, Times};
+pub use incidents::{
+    Act, Always, Breaks, BrokenAddon, ErrorEffect, FailUpdate, Fault, FaultTarget, ScheduledAct, Times,
+};
 pub use insights::{ClientSpec, DeprecationSpec, InsightSpec};
 
 /// A whole fleet file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fleet {
-    /// Twelve digits.
+    /// The account of clusters that name none; twelve digits.
     #[serde(default = "default_account")]
     pub account: String,
-    /// The one Region this account uses.
+    /// The Region of clusters that name none.
     #[serde(default = "default_region")]
     pub region: String,
     /// Seed of all durations, ids and choices.
@@ -53,12 +55,25 @@ pub struct Fleet {
     /// The clusters.
     #[serde(default)]
     pub clusters: Vec<ClusterSpec>,
+    /// Roles that can be assumed.
+    #[serde(default)]
+    pub roles: Vec<RoleSpec>,
     /// Faults that are not of one cluster.
     #[serde(default)]
     pub faults: Vec<Fault>,
     /// What people do meanwhile.
     #[serde(default)]
     pub acts: Vec<ScheduledAct>,
+}
+
+/// A role that can be assumed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleSpec {
+    /// `arn:aws:iam::ACCOUNT:role/NAME`.
+    pub arn: String,
+    /// What its trust policy asks for; unset: nothing.
+    pub external_id: Option<String>,
 }
 
 /// Whether the account may call the Health API.
@@ -128,6 +143,10 @@ pub struct HealthEventSpec {
     pub arn: String,
     /// The minor whose standard support ends.
     pub version: Minor,
+    /// The account that is told; unset: the fleet's.
+    pub account: Option<String>,
+    /// The Region it is about; unset: the fleet's.
+    pub region: Option<String>,
     /// Names of the clusters it lists; unset: those at that minor when the world starts.
     pub clusters: Option<Vec<String>>,
     /// When it was last updated; unset: six minutes before the start.
@@ -142,6 +161,10 @@ pub struct ClusterSpec {
     pub name: String,
     /// Its control plane's minor.
     pub version: Minor,
+    /// Twelve digits; unset: the fleet's.
+    pub account: Option<String>,
+    /// Unset: the fleet's.
+    pub region: Option<String>,
     /// Tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -183,6 +206,9 @@ pub struct ClusterSpec {
     /// Insights beside, or instead of, those that follow from the cluster's state.
     #[serde(default)]
     pub insights: Vec<InsightSpec>,
+    /// Insights stay as they were at the last refresh that was asked for (or at the start).
+    #[serde(default)]
+    pub insights_frozen: bool,
     /// Updates that somebody else started before the world did.
     #[serde(default)]
     pub updates: Vec<UpdateSpec>,

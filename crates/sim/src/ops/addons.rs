@@ -137,7 +137,7 @@ pub(super) fn update(world: &mut World, call: &Call) -> Result<Done, ApiError> {
         version: version.map(str::to_owned),
         configuration: configuration(call).map_err(refused)?,
         role: call.text("serviceAccountRoleArn")?.map(str::to_owned),
-        pod_identities: pod_identities(world, call, &name),
+        pod_identities: pod_identities(cluster, call),
     };
     let start = Start {
         kind: "AddonUpdate",
@@ -148,6 +148,7 @@ pub(super) fn update(world: &mut World, call: &Call) -> Result<Done, ApiError> {
         at: now,
         force: false,
         visibility: world.visibility,
+        timeout: None,
     };
     start_update(world, call, &name, start, claim)
 }
@@ -175,11 +176,11 @@ fn configuration(call: &Call) -> Result<Option<String>, ApiError> {
 }
 
 /// The associations after the update: `None` leaves them, an empty list deletes them.
-fn pod_identities(world: &World, call: &Call, cluster: &str) -> Option<Vec<String>> {
+fn pod_identities(cluster: &Cluster, call: &Call) -> Option<Vec<String>> {
     let list = call.body.get("podIdentityAssociations")?.as_array()?;
     let arn = |entry: &Value| {
-        let id = Rng::new(world.place.seed, &entry.to_string()).uuid();
-        world.place.arn(&format!("podidentityassociation/{cluster}/a-{}", &id[..18]))
+        let id = Rng::new(cluster.place.seed, &entry.to_string()).uuid();
+        cluster.place.arn(&format!("podidentityassociation/{}/a-{}", cluster.spec.name, &id[..18]))
     };
     Some(list.iter().map(arn).collect())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Done, cluster, page};
+use super::{Done, cluster, page, rollback};
 use crate::calendar::platform_version;
 use crate::http::ApiError;
 use crate::minor::Minor;
@@ -20,7 +20,11 @@ const FREE_ADDRESSES_NEEDED: u32 = 5;
 const KUBELET_SKEW_MAX: u16 = 3;
 
 pub(super) fn list(world: &World, call: &Call) -> Result<Done, ApiError> {
-    page(call, "clusters", world.clusters.keys().map(|name| json!(name)).collect())
+    let seen = world
+        .clusters
+        .iter()
+        .filter(|(_, cluster)| cluster.place.is(&call.caller.account, &call.caller.region));
+    page(call, "clusters", seen.map(|(name, _)| json!(name)).collect())
 }
 
 pub(super) fn describe(world: &World, call: &Call) -> Result<Done, ApiError> {
@@ -36,7 +40,7 @@ fn status(cluster: &Cluster, now: Ms) -> &str {
 }
 
 fn body(world: &World, cluster: &Cluster) -> Value {
-    let (spec, place) = (&cluster.spec, &world.place);
+    let (spec, place) = (&cluster.spec, &cluster.place);
     let version = *shown(cluster.lag.as_ref(), world.now, &cluster.version);
     let mut ids = Rng::new(cluster.created.unsigned_abs(), &cluster.arn);
     let id = format!("{:016X}{:016X}", ids.next(), ids.next());
@@ -72,9 +76,9 @@ fn body(world: &World, cluster: &Cluster) -> Value {
         "certificateAuthority": {"data": authority.unwrap_or_else(|| "c2ltdWxhdGVk".to_owned())},
         "platformVersion": platform_version(version),
         "tags": cluster.tags,
-        "health": {"issues": spec.health_issues},
+        "health": {"issues": cluster.issues()},
         "accessConfig": {"authenticationMode": spec.authentication_mode},
-        "upgradePolicy": {"supportType": spec.support_type},
+        "upgradePolicy": {"supportType": cluster.support_type},
         "computeConfig": if spec.auto_mode {
             json!({"enabled": true, "nodePools": ["general-purpose", "system"],
                    "nodeRoleArn": format!("arn:aws:iam::{}:role/eks-auto-node", place.account)})
@@ -93,24 +97,49 @@ pub(super) fn update_version(world: &mut World, call: &Call) -> Result<Done, Api
     let wanted = call.text("version")?;
     let force = call.flag("force")?;
     let token = call.text("clientRequestToken")?;
+    let timeout = rollback::timeout(call)?;
     let wanted = wanted
         .ok_or_else(|| ApiError::invalid_parameter("version is required").with("clusterName", &name))?;
-    let claim = Claim { token, scope: Scope::Cluster, asked: format!("{wanted} {force}") };
+    let claim = Claim { token, scope: Scope::Cluster, asked: format!("{wanted} {force} {timeout:?}") };
     if let Some(id) = cluster.claimed(&claim, now, world.tokens_honoured)? {
         return Ok(again(cluster, id));
     }
+    let back = wanted.parse().ok().filter(|wanted| *wanted == cluster.version.previous());
+    let start = match back {
+        Some(to) => rollback::plan(world, cluster, to, force, timeout)?,
+        None => upgrade(world, cluster, wanted, force, timeout)?,
+    };
+    start_update(world, call, &name, start, claim)
+}
+
+fn upgrade(
+    world: &World,
+    cluster: &Cluster,
+    wanted: &str,
+    force: bool,
+    timeout: Option<Ms>,
+) -> Result<Start, ApiError> {
     let version = may_upgrade(world, cluster, wanted)?;
-    let start = Start {
-        kind: "VersionUpdate",
+    if timeout.is_some() {
+        let refusal = ApiError::invalid_parameter("rollbackConfig is for rollbacks only");
+        return Err(refusal.with("clusterName", &cluster.spec.name));
+    }
+    Ok(Start { force, ..to_version(world, "VersionUpdate", version) })
+}
+
+/// An update of a control plane to `version`, asked for through the API now.
+pub(super) fn to_version(world: &World, kind: &'static str, version: Minor) -> Start {
+    Start {
+        kind,
         scope: Scope::Cluster,
         params: vec![("Version", version.to_string()), ("PlatformVersion", platform_version(version))],
         target: Target::Version(version),
         by: "api",
-        at: now,
-        force,
+        at: world.now,
+        force: false,
         visibility: world.visibility,
-    };
-    start_update(world, call, &name, start, claim)
+        timeout: None,
+    }
 }
 
 /// Starts what was found to be in order, and answers with it.
@@ -135,20 +164,28 @@ pub(super) fn again(cluster: &Cluster, id: &str) -> Done {
     Done { body: json!({"update": update}), update_id: Some(id.to_owned()), mutated: false }
 }
 
+/// Whether an update of that kind may start: one at a time, of a cluster that is ACTIVE.
+pub(super) fn idle(cluster: &Cluster, kind: &str) -> Result<(), ApiError> {
+    one_at_a_time(cluster, kind)?;
+    if cluster.status == "ACTIVE" {
+        return Ok(());
+    }
+    let message = format!("Cluster {} is not ACTIVE but {}", cluster.spec.name, cluster.status);
+    Err(ApiError::invalid_request(message).with("clusterName", &cluster.spec.name))
+}
+
+/// Whether no update of the cluster runs.
+pub(super) fn one_at_a_time(cluster: &Cluster, kind: &str) -> Result<(), ApiError> {
+    let Some(running) = cluster.running(&Scope::Cluster) else { return Ok(()) };
+    let (name, id) = (&cluster.spec.name, &running.id);
+    let message = format!("Cannot {kind} because cluster {name} currently has update {id} in progress");
+    Err(ApiError::in_use(message).with("clusterName", name))
+}
+
 /// Whether the control plane may go to `wanted` now, and which version that is.
 pub(super) fn may_upgrade(world: &World, cluster: &Cluster, wanted: &str) -> Result<Minor, ApiError> {
-    let name = &cluster.spec.name;
-    let refused = |refusal: ApiError| refusal.with("clusterName", name);
-    if let Some(running) = cluster.running(&Scope::Cluster) {
-        let (kind, id) = ("VersionUpdate", &running.id);
-        return Err(refused(ApiError::in_use(format!(
-            "Cannot {kind} because cluster {name} currently has update {id} in progress"
-        ))));
-    }
-    if cluster.status != "ACTIVE" {
-        let message = format!("Cluster {name} is not ACTIVE but {}", cluster.status);
-        return Err(refused(ApiError::invalid_request(message)));
-    }
+    idle(cluster, "VersionUpdate")?;
+    let refused = |refusal: ApiError| refusal.with("clusterName", &cluster.spec.name);
     let from = cluster.version;
     let unsupported =
         || refused(ApiError::invalid_parameter(format!("unsupported Kubernetes version {wanted}")));

@@ -26,10 +26,10 @@ pub(super) fn describe(world: &World, call: &Call) -> Result<Done, ApiError> {
     let id = Rng::new(cluster.created.unsigned_abs(), name).uuid();
     Ok(Done::read(json!({"fargateProfile": {
         "fargateProfileName": name,
-        "fargateProfileArn": world.place.arn(&format!("fargateprofile/{of}/{name}/{id}")),
+        "fargateProfileArn": cluster.place.arn(&format!("fargateprofile/{of}/{name}/{id}")),
         "clusterName": of,
         "createdAt": epoch_seconds(cluster.created),
-        "podExecutionRoleArn": format!("arn:aws:iam::{}:role/eks-fargate", world.place.account),
+        "podExecutionRoleArn": format!("arn:aws:iam::{}:role/eks-fargate", cluster.place.account),
         "subnets": cluster.spec.subnets.iter().map(|subnet| &subnet.id).collect::<Vec<_>>(),
         "selectors": [{"namespace": profile.namespace}],
         "status": "ACTIVE",

@@ -8,6 +8,7 @@ use crate::http::ApiError;
 use crate::minor::Minor;
 use crate::rng::Rng;
 use crate::route::Call;
+use crate::state::Place;
 use crate::time::{DAY, MINUTE, Ms, epoch_seconds};
 use crate::world::World;
 
@@ -19,20 +20,44 @@ const ENTITY_LAG: Ms = DAY;
 
 /// Events as AWS would have sent them by the start of the world.
 pub(crate) fn usual_events(world: &World) -> Vec<HealthEventSpec> {
-    let mut minors: Vec<Minor> = world.clusters.values().map(|cluster| cluster.version).collect();
-    minors.sort_unstable();
-    minors.dedup();
-    let announced = |minor: &Minor| {
-        let end = world.calendar.end_of_standard(*minor);
+    let mut told: Vec<(Minor, &str, &str)> = world
+        .clusters
+        .values()
+        .map(|cluster| (cluster.version, cluster.place.account.as_str(), cluster.place.region.as_str()))
+        .collect();
+    told.sort_unstable();
+    told.dedup();
+    let announced = |minor: Minor| {
+        let end = world.calendar.end_of_standard(minor);
         end.is_some_and(|end| (world.start..world.start + NOTICE).contains(&end))
     };
-    minors.into_iter().filter(announced).map(|version| event_of(world, version)).collect()
+    told.into_iter()
+        .filter(|(minor, ..)| announced(*minor))
+        .map(|(version, account, region)| event_of(world, version, account, region))
+        .collect()
 }
 
-fn event_of(world: &World, version: Minor) -> HealthEventSpec {
+/// All accounts of a Region are told by the same event.
+fn event_of(world: &World, version: Minor, account: &str, region: &str) -> HealthEventSpec {
     let number = Rng::new(world.place.seed, &version.to_string()).between(0, i64::MAX);
-    let arn = format!("arn:aws:health:{}::event/EKS/{CODE}/{CODE}_{number}", world.place.region);
-    HealthEventSpec { arn, version, clusters: None, last_updated: None }
+    HealthEventSpec {
+        arn: format!("arn:aws:health:{region}::event/EKS/{CODE}/{CODE}_{number}"),
+        version,
+        account: Some(account.to_owned()),
+        region: Some(region.to_owned()),
+        clusters: None,
+        last_updated: None,
+    }
+}
+
+/// Where an event is told, and what it is about.
+fn place(world: &World, event: &HealthEventSpec) -> Place {
+    world.place.of(event.account.as_ref(), event.region.as_ref())
+}
+
+/// Health is one for all Regions: the caller sees the events of its account.
+fn of_caller<'a>(world: &'a World, call: &'a Call) -> impl Iterator<Item = &'a HealthEventSpec> {
+    world.events.iter().filter(|event| place(world, event).account == call.caller.account)
 }
 
 fn allowed(world: &World) -> Result<(), ApiError> {
@@ -66,7 +91,7 @@ fn body(world: &World, event: &HealthEventSpec) -> Value {
         "service": "EKS",
         "eventTypeCode": CODE,
         "eventTypeCategory": "scheduledChange",
-        "region": world.place.region,
+        "region": place(world, event).region,
         "startTime": epoch_seconds(start),
         "lastUpdatedTime": epoch_seconds(updated(world, event)),
         "statusCode": status(world, event),
@@ -81,11 +106,12 @@ fn affected<'a>(
     world: &'a World,
     event: &'a HealthEventSpec,
 ) -> impl Iterator<Item = (String, &'static str)> + 'a {
+    let place = place(world, event);
     event.clusters.iter().flatten().map(move |name| {
         let resolved = world.clusters.get(name).is_none_or(|cluster| {
             cluster.version > event.version && world.now - cluster.version_since >= ENTITY_LAG
         });
-        (world.place.arn(&format!("cluster/{name}")), if resolved { "RESOLVED" } else { "PENDING" })
+        (place.arn(&format!("cluster/{name}")), if resolved { "RESOLVED" } else { "PENDING" })
     })
 }
 
@@ -100,9 +126,9 @@ pub(super) fn events(world: &World, call: &Call) -> Result<Done, ApiError> {
         named.extend(call.texts("/filter/entityArns"));
         named.is_empty() || affected(world, event).any(|(arn, _)| named.contains(&arn.as_str()))
     };
-    let events = world.events.iter().filter(|event| {
+    let events = of_caller(world, call).filter(|event| {
         wanted("services", "EKS")
-            && wanted("regions", &world.place.region)
+            && wanted("regions", &place(world, event).region)
             && wanted("eventTypeCodes", CODE)
             && wanted("eventTypeCategories", "scheduledChange")
             && wanted("eventStatusCodes", status(world, event))
@@ -119,18 +145,18 @@ pub(super) fn entities(world: &World, call: &Call) -> Result<Done, ApiError> {
         return Err(ApiError::new("ValidationException", 400, "filter.eventArns is required"));
     }
     let (values, statuses) = (call.texts("/filter/entityValues"), call.texts("/filter/statusCodes"));
-    let mut entities = Vec::new();
-    for event in world.events.iter().filter(|event| arns.contains(&event.arn.as_str())) {
+    let (account, mut entities) = (&call.caller.account, Vec::new());
+    for event in of_caller(world, call).filter(|event| arns.contains(&event.arn.as_str())) {
         for (arn, status) in affected(world, event) {
             if (values.is_empty() || values.contains(&arn.as_str()))
                 && (statuses.is_empty() || statuses.contains(&status))
             {
                 let id = Rng::new(world.place.seed, &arn).uuid();
                 entities.push(json!({
-                    "entityArn": format!("arn:aws:health:{}:{}:entity/{id}", world.place.region, world.place.account),
+                    "entityArn": format!("arn:aws:health:{}:{account}:entity/{id}", place(world, event).region),
                     "eventArn": event.arn,
                     "entityValue": arn,
-                    "awsAccountId": world.place.account,
+                    "awsAccountId": account,
                     "lastUpdatedTime": epoch_seconds(updated(world, event)),
                     "statusCode": status,
                 }));
@@ -145,7 +171,7 @@ pub(super) fn details(world: &World, call: &Call) -> Result<Done, ApiError> {
     let mut found = Vec::new();
     let mut missing = Vec::new();
     for arn in call.texts("/eventArns") {
-        match world.events.iter().find(|event| event.arn == arn) {
+        match of_caller(world, call).find(|event| event.arn == arn) {
             Some(event) => {
                 let version = event.version;
                 found.push(json!({

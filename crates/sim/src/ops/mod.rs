@@ -1,19 +1,23 @@
 //! The API operations, one module a resource.
 
 mod addons;
+mod cancel;
 mod clusters;
+mod config;
 mod fargate;
 pub(crate) mod health;
 mod insights;
 mod nodegroups;
 pub(crate) mod people;
+mod rollback;
+mod sts;
 mod tags;
 mod updates;
 mod versions;
 
 use serde_json::{Value, json};
 
-use crate::http::ApiError;
+use crate::http::{ApiError, Protocol};
 use crate::route::Call;
 use crate::state::Cluster;
 use crate::world::World;
@@ -42,6 +46,8 @@ pub(crate) fn perform(world: &mut World, call: &Call) -> Result<Done, ApiError> 
         "DescribeCluster" => clusters::describe(world, call),
         "DescribeClusterVersions" => versions::describe(world, call),
         "UpdateClusterVersion" => clusters::update_version(world, call),
+        "CancelUpdate" => cancel::cancel(world, call),
+        "UpdateClusterConfig" => config::update(world, call),
         "DescribeUpdate" => updates::describe(world, call),
         "ListUpdates" => updates::list(world, call),
         "ListNodegroups" => nodegroups::list(world, call),
@@ -55,6 +61,10 @@ pub(crate) fn perform(world: &mut World, call: &Call) -> Result<Done, ApiError> 
         "DescribeFargateProfile" => fargate::describe(world, call),
         "ListInsights" => insights::list(world, call),
         "DescribeInsight" => insights::describe(world, call),
+        "StartInsightsRefresh" => insights::start_refresh(world, call),
+        "DescribeInsightsRefresh" => insights::describe_refresh(world, call),
+        "AssumeRole" => sts::assume_role(world, call),
+        "GetCallerIdentity" => sts::caller_identity(world, call),
         "TagResource" => tags::tag(world, call),
         "UntagResource" => tags::untag(world, call),
         "ListTagsForResource" => tags::list(world, call),
@@ -69,6 +79,17 @@ pub(crate) fn perform(world: &mut World, call: &Call) -> Result<Done, ApiError> 
 fn cluster<'a>(world: &'a World, call: &Call) -> Result<&'a Cluster, ApiError> {
     let name = call.cluster.as_deref().unwrap_or_default();
     world.clusters.get(name).ok_or_else(|| no_cluster(name))
+}
+
+/// Nobody sees the clusters of another account or Region.
+pub(crate) fn check_place(world: &World, call: &Call) -> Result<(), ApiError> {
+    let Some(name) = call.cluster.as_deref() else { return Ok(()) };
+    match world.clusters.get(name) {
+        Some(cluster) if !cluster.place.is(&call.caller.account, &call.caller.region) => {
+            Err(no_cluster(name))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn no_cluster(name: &str) -> ApiError {
@@ -110,6 +131,10 @@ fn page(call: &Call, key: &str, mut items: Vec<Value>) -> Result<Done, ApiError>
 }
 
 fn bad_token(call: &Call, token: &str) -> ApiError {
-    let kind = if call.json_rpc { "InvalidPaginationToken" } else { "InvalidParameterException" };
+    let kind = if call.protocol == Protocol::JsonRpc {
+        "InvalidPaginationToken"
+    } else {
+        "InvalidParameterException"
+    };
     ApiError::new(kind, 400, format!("The nextToken {token} is not one of this operation."))
 }

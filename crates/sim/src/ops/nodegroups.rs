@@ -44,7 +44,7 @@ fn status<'a>(cluster: &Cluster, group: &'a Nodegroup, now: Ms) -> &'a str {
 }
 
 fn body(cluster: &Cluster, group: &Nodegroup, world: &World) -> Value {
-    let (spec, place) = (&group.spec, &world.place);
+    let (spec, place) = (&group.spec, &cluster.place);
     let config = shown(group.lag.as_ref(), world.now, &group.config);
     let mut update_config = json!({"updateStrategy": spec.update_strategy});
     match spec.max_unavailable_percentage {
@@ -116,6 +116,7 @@ pub(super) fn update_version(world: &mut World, call: &Call) -> Result<Done, Api
         at: now,
         force,
         visibility: world.visibility,
+        timeout: None,
     };
     start_update(world, call, &name, start, claim)
 }

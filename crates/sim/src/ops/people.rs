@@ -4,9 +4,10 @@ use crate::calendar::platform_version;
 use crate::faults::Shape;
 use crate::fleet::Act;
 use crate::http::ApiError;
+use crate::rollback::Arrival;
 use crate::state::{AddonTarget, Cluster, Scope, Target};
 use crate::time::{MINUTE, Ms};
-use crate::updates::{Start, history};
+use crate::updates::{AWS, ROLLBACK, Start, history};
 use crate::world::World;
 
 use super::{addons, clusters, no_cluster, nodegroups};
@@ -25,9 +26,9 @@ fn start(kind: &'static str, scope: Scope, target: Target, at: Ms) -> Start {
         Target::Addon(addon) => {
             addon.version.iter().map(|version| ("AddonVersion", version.clone())).collect()
         }
-        Target::Nothing => Vec::new(),
+        Target::Support(_) | Target::Nothing => Vec::new(),
     };
-    Start { kind, scope, params, target, by: SOMEONE, at, force: false, visibility: 0 }
+    Start { kind, scope, params, target, by: SOMEONE, at, force: false, visibility: 0, timeout: None }
 }
 
 /// Starts the updates that the fleet file says were started before `now`.
@@ -48,13 +49,28 @@ pub(crate) fn start_earlier_updates(cluster: &mut Cluster, now: Ms) {
         let duration = spec.duration_m.map(|minutes| i64::from(minutes) * MINUTE);
         cluster.begin(start(kind, scope, target, at), Shape { duration, ..Shape::default() });
     }
+    remember_arrival(cluster);
+}
+
+/// The last upgrade or rollback of the past to the version that the cluster has is how it came there.
+fn remember_arrival(cluster: &mut Cluster) {
+    let version = ("Version", cluster.version.to_string());
+    let moves = cluster.updates.iter().filter(|update| {
+        update.scope == Scope::Cluster && update.status == "Successful" && update.params.contains(&version)
+    });
+    let last = moves.filter_map(|update| Some((update.ended?, update.kind.as_str()))).max();
+    match last {
+        Some((at, "VersionUpdate")) => cluster.arrival = Arrival::Upgraded { at, automatic: false },
+        Some((_, ROLLBACK)) => cluster.arrival = Arrival::RolledBack,
+        _ => {}
+    }
 }
 
 fn earlier_target(cluster: &Cluster, scope: &Scope, to: &str) -> Option<(&'static str, Target)> {
     match scope {
         Scope::Cluster => {
             let to = to.parse().ok()?;
-            let kind = if to < cluster.version { "VersionRollback" } else { "VersionUpdate" };
+            let kind = if to < cluster.version { ROLLBACK } else { "VersionUpdate" };
             Some((kind, Target::Version(to)))
         }
         Scope::Nodegroup(name) => {
@@ -83,16 +99,17 @@ pub(crate) fn act(world: &mut World, act: Act) -> Result<Option<String>, ApiErro
             let to = clusters::may_upgrade(world, &cluster, &cluster.version.next().to_string())?;
             (name, start("VersionUpdate", Scope::Cluster, Target::Version(to), now))
         }
+        Act::AutoUpgrade { cluster: name } => {
+            let cluster = find(world, &name)?;
+            let to = clusters::may_upgrade(world, &cluster, &cluster.version.next().to_string())?;
+            let start = start("VersionUpdate", Scope::Cluster, Target::Version(to), now);
+            (name, Start { by: AWS, ..start })
+        }
         Act::RollBack { cluster: name } => {
             let cluster = find(world, &name)?;
-            if let Some(running) = cluster.running(&Scope::Cluster) {
-                return Err(ApiError::in_use(format!(
-                    "Cannot VersionRollback because cluster {name} currently has update {} in progress",
-                    running.id
-                )));
-            }
+            clusters::one_at_a_time(&cluster, ROLLBACK)?;
             let to = cluster.version.previous();
-            (name, start("VersionRollback", Scope::Cluster, Target::Version(to), now))
+            (name, start(ROLLBACK, Scope::Cluster, Target::Version(to), now))
         }
         Act::UpdateNodegroup { cluster: name, nodegroup } => {
             let cluster = find(world, &name)?;
@@ -117,7 +134,7 @@ pub(crate) fn act(world: &mut World, act: Act) -> Result<Option<String>, ApiErro
 
 /// Acts that need no update.
 fn at_once(world: &mut World, act: Act) -> Result<(), ApiError> {
-    let (now, place) = (world.now, world.place.clone());
+    let now = world.now;
     let name = match &act {
         Act::DeleteCluster { cluster }
         | Act::DeleteNodegroup { cluster, .. }
@@ -132,7 +149,7 @@ fn at_once(world: &mut World, act: Act) -> Result<(), ApiError> {
             cluster.nodegroups.remove(&nodegroup);
             cluster.updates.retain(|update| update.scope != Scope::Nodegroup(nodegroup.clone()));
         }
-        Act::AddNodegroup { spec, .. } => cluster.add_nodegroup(*spec, &place, now, now),
+        Act::AddNodegroup { spec, .. } => cluster.add_nodegroup(*spec, now, now),
         Act::Tag { tags, .. } => {
             for (key, value) in tags {
                 if value.is_empty() {

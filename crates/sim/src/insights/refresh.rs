@@ -1,0 +1,53 @@
+//! When insights are refreshed: every 24 hours, and when somebody asks for it.
+
+use super::current;
+use crate::state::Cluster;
+use crate::time::{DAY, HOUR, MINUTE, Ms, SECOND};
+use crate::world::World;
+
+/// A refresh that was asked for; it runs until `ended`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refresh {
+    pub(crate) started: Ms,
+    pub(crate) ended: Ms,
+}
+
+/// The last refresh that is over.
+pub(crate) fn last_refresh(world: &World, cluster: &Cluster) -> Refresh {
+    let asked = cluster.refresh.filter(|refresh| refresh.ended <= world.now).or(cluster.refresh_before);
+    let own = by_itself(world, cluster.frozen_insights.is_some());
+    asked.filter(|asked| asked.ended > own.ended).unwrap_or(own)
+}
+
+/// The last time before the start was six hours before it; frozen insights are not refreshed again.
+fn by_itself(world: &World, frozen: bool) -> Refresh {
+    let first = world.start - 6 * HOUR;
+    let ended = if frozen { first } else { first + (world.now - first) / DAY * DAY };
+    Refresh { started: ended - MINUTE, ended }
+}
+
+impl World {
+    /// Starts a refresh unless one runs; says whether it did.
+    pub(crate) fn start_refresh(&mut self, name: &str) -> bool {
+        let now = self.now;
+        let Some(cluster) = self.clusters.get_mut(name) else { return false };
+        if cluster.refresh.is_some_and(|refresh| refresh.ended > now) {
+            return false;
+        }
+        let ended = now + cluster.rng.between(60, 120) * SECOND;
+        cluster.refresh_before = cluster.refresh.replace(Refresh { started: now, ended });
+        self.refresh_at(ended, name);
+        true
+    }
+
+    /// What frozen insights show from now on.
+    pub(crate) fn freeze_insights(&mut self, name: &str) {
+        let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.spec.insights_frozen) else {
+            return;
+        };
+        let insights = current(self, cluster);
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.frozen_insights = Some(insights);
+        }
+    }
+}
