@@ -3,14 +3,18 @@
 //! Every payload is a type of this module; the JSON schemas in `statemachine/schemas/` are generated from
 //! them, and a test compares the state machines with both. Payloads are references (run, fence, hop): the
 //! ledger holds the rest, so that no payload grows with the fleet or the plan. The two exceptions are the
-//! campaign's list of clusters and the plan that a dry run answers with.
+//! campaign's list of clusters and the plan that a dry run answers with. What people say comes by themselves.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::arn::ClusterArn;
+use crate::control::{Approval, ConsentScope};
 use crate::decide::{ActionName, WaitFor};
 use crate::door::UpgradeRequest;
-use crate::ids::{ApprovalId, CampaignId, ExecutionArn, Fence, RunId, StepId, TaskToken};
+use crate::ids::{
+    ApprovalId, CampaignId, ConsentId, ExecutionArn, Fence, Principal, RunId, StepId, TaskToken,
+};
 use crate::ledger::Ending;
 use crate::plan::Plan;
 use crate::screen::LeftAlone;
@@ -250,6 +254,121 @@ pub enum IntakeAnswer {
     },
 }
 
+/// A presigned `sts:GetCallerIdentity` request. Whoever has it can say for a minute what it was made for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// Its URL. It signs the header `x-eks-upgrade-say`, which holds the digest of what is said.
+    pub url: String,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Proof(..)")
+    }
+}
+
+/// What a person asks of the voice function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoiceRequest {
+    /// Who says it.
+    pub proof: Proof,
+    /// What is said.
+    pub say: Say,
+}
+
+/// What can be said. All but `approvals` wants a reason of 1 to 500 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields, tag = "op")]
+pub enum Say {
+    /// Yes to a question.
+    Approve {
+        /// The question.
+        id: ApprovalId,
+        /// Why.
+        reason: String,
+    },
+    /// No to a question.
+    Reject {
+        /// The question.
+        id: ApprovalId,
+        /// Why.
+        reason: String,
+    },
+    /// Yes to something that nobody asked yet.
+    Consent {
+        /// For which cluster.
+        cluster: ClusterArn,
+        /// To what.
+        scope: ConsentScope,
+        /// For how many seconds: 5 minutes to 30 days.
+        expires_s: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A consent ends now.
+    Revoke {
+        /// The consent's cluster.
+        cluster: ClusterArn,
+        /// The consent.
+        id: ConsentId,
+        /// Why.
+        reason: String,
+    },
+    /// The kill switch is thrown: nothing mutates any more.
+    Throw {
+        /// Why.
+        reason: String,
+    },
+    /// The kill switch is lifted.
+    Lift {
+        /// Why.
+        reason: String,
+    },
+    /// Which questions are open?
+    Approvals {},
+}
+
+impl Say {
+    /// The text that the proof is bound to: this, as JSON.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Nothing in it can fail to be written: it has no maps with keys that are no text.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Why it is said; `approvals` needs no reason.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Approve { reason, .. }
+            | Self::Reject { reason, .. }
+            | Self::Consent { reason, .. }
+            | Self::Revoke { reason, .. }
+            | Self::Throw { reason }
+            | Self::Lift { reason } => Some(reason),
+            Self::Approvals {} => None,
+        }
+    }
+}
+
+/// What the voice function answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VoiceAnswer {
+    /// What came of it, in words.
+    pub text: String,
+    /// Who spoke.
+    pub principal: Principal,
+    /// The question that was answered, or those that are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+    /// The consent that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentId>,
+}
+
 /// Errors of functions that another try may cure; state machines retry on exactly these of ours.
 pub const RETRYABLE_ERRORS: [&str; 3] = ["LedgerUnavailable", "EksUnavailable", "FateUnknown"];
 
@@ -270,6 +389,8 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         ("act-answer", schema_for!(ActAnswer)),
         ("close-answer", schema_for!(CloseAnswer)),
         ("intake-answer", schema_for!(IntakeAnswer)),
+        ("voice-request", schema_for!(VoiceRequest)),
+        ("voice-answer", schema_for!(VoiceAnswer)),
         ("policy", schema_for!(crate::policy::Policy)),
     ]
 }

@@ -543,6 +543,10 @@ fn longest_needed(
             Standing::Held(Hold::Until { wait_for, seconds, text }) => {
                 offer(*seconds, *wait_for, format!("{}: {text}", step.kind));
             }
+            // It begins by the next look.
+            Standing::Ready if matches!(step.kind, StepKind::Bake { .. }) => {
+                offer(1, WaitFor::Bake, step.kind.to_string());
+            }
             Standing::Unresolved => offer(60, waits_on(step), format!("word of {}", step.kind)),
             _ => {}
         }

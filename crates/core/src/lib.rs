@@ -18,6 +18,7 @@ pub mod guard;
 pub mod hold;
 pub mod ids;
 pub mod ledger;
+pub mod length;
 pub mod notice;
 pub mod observe;
 pub mod plan;

@@ -252,6 +252,7 @@ impl RunState {
             Event::Planned { plan } => self.take_plan(entry, plan)?,
             Event::Intended { step, attempt, token, action, .. } => {
                 self.require_free(entry, step)?;
+                self.require_kind(entry, step, "no call", |kind| kind.resource().is_some())?;
                 let last = self.steps.get(step);
                 if *attempt != last.map_or(0, |progress| progress.attempt) + 1 {
                     return Err(illegal(entry, "attempts are numbered without gaps"));
@@ -291,17 +292,24 @@ impl RunState {
                 self.require_in_flight(entry, step, update)?;
                 self.fail(step, failure, at);
             }
-            Event::Satisfied { step, .. } => self.finish(entry, step, Done::Satisfied)?,
-            Event::Skipped { step, .. } => self.finish(entry, step, Done::Skipped)?,
-            Event::Verified { step, .. } => self.finish(entry, step, Done::Verified)?,
+            Event::Satisfied { step, .. } | Event::Skipped { step, .. } => {
+                let how = if matches!(entry.event, Event::Skipped { .. }) { Done::Skipped } else { Done::Satisfied };
+                self.require_kind(entry, step, "no call", |kind| kind.resource().is_some())?;
+                self.finish(entry, step, how)?;
+            }
+            Event::Verified { step, .. } => {
+                self.require_kind(entry, step, "no verification", |kind| *kind == StepKind::Verify)?;
+                self.finish(entry, step, Done::Verified)?;
+            }
             Event::NotVerified { step, failure } => {
                 self.require_free(entry, step)?;
+                self.require_kind(entry, step, "no verification", |kind| *kind == StepKind::Verify)?;
                 self.fail(step, failure, at);
                 self.progress_of(step).attempt += 1;
             }
             Event::BakeBegan { step } => {
                 self.require_free(entry, step)?;
-                self.require_bake(entry, step)?;
+                self.require_kind(entry, step, "no bake", |kind| matches!(kind, StepKind::Bake { .. }))?;
                 self.progress(step, Phase::Baking { since: at });
             }
             Event::Baked { step, .. } => {
@@ -368,11 +376,18 @@ impl RunState {
         Ok(())
     }
 
-    fn require_bake(&self, entry: &Entry, id: &StepId) -> Result<(), LedgerError> {
+    fn require_kind(
+        &self,
+        entry: &Entry,
+        id: &StepId,
+        what: &str,
+        is: impl Fn(&StepKind) -> bool,
+    ) -> Result<(), LedgerError> {
         let step = self.plan.as_ref().and_then(|plan| plan.step(id));
-        match step.map(|step| &step.kind) {
-            Some(StepKind::Bake { .. }) => Ok(()),
-            _ => Err(illegal(entry, "the step is no bake")),
+        if step.is_some_and(|step| is(&step.kind)) {
+            Ok(())
+        } else {
+            Err(illegal(entry, &format!("the step makes {what}")))
         }
     }
 

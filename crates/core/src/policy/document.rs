@@ -92,7 +92,8 @@ pub struct ApprovalRule {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub steps: BTreeSet<StepName>,
     /// How long the question stays open, like `3d`; 5 minutes to `30d`. Unanswered by then, it counts as a no.
-    #[serde(default = "ApprovalRule::usual_expiry")]
+    #[serde(default = "ApprovalRule::usual_expiry", with = "crate::length")]
+    #[schemars(schema_with = "crate::length::schema")]
     pub expires: SignedDuration,
 }
 
@@ -441,6 +442,8 @@ fn parse(yaml: &str) -> Result<PolicyDocument, PolicyError> {
     parsed.map_err(|error| {
         let place = error.location();
         let message = error.without_snippet().to_string();
+        // The place is told apart.
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         PolicyError::Form {
             line: place.map_or(1, |place| place.line()),
             column: place.map_or(1, |place| place.column()),

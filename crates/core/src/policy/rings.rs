@@ -65,7 +65,8 @@ pub struct Ring {
     #[serde(default)]
     pub waves: Waves,
     /// How long to watch after each wave, like `24h`; at most `30d`.
-    #[serde(default = "Ring::usual_soak")]
+    #[serde(default = "Ring::usual_soak", with = "crate::length")]
+    #[schemars(schema_with = "crate::length::schema")]
     pub soak: SignedDuration,
 }
 

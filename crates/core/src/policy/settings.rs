@@ -97,6 +97,8 @@ pub enum OnFailure {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Bake {
     /// How long, like `2h`; `0s` for none, at most `6d`: EKS takes a control plane back for 7 days.
+    #[serde(with = "crate::length")]
+    #[schemars(schema_with = "crate::length::schema")]
     pub duration: SignedDuration,
     /// What is looked at.
     pub gates: BTreeSet<Gate>,

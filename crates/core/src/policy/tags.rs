@@ -27,7 +27,9 @@ pub(super) fn apply(policy: &mut Policy, tags: &BTreeMap<String, String>) -> Res
     read(tags, STRATEGY_TAG, &mut policy.strategy)?;
     read(tags, NODES_TAG, &mut policy.nodes)?;
     read(tags, TARGET_TAG, &mut policy.target)?;
-    read(tags, BAKE_TAG, &mut policy.bake.duration)?;
+    if let Some(text) = tags.get(BAKE_TAG) {
+        policy.bake.duration = crate::length::read(text).map_err(|error| refused(BAKE_TAG, &error))?;
+    }
     policy.bake.check().map_err(|message| PolicyError::Tag { tag: BAKE_TAG, message })?;
     if let Some(text) = tags.get(WINDOW_TAG) {
         let window = text.parse().map_err(|error| refused(WINDOW_TAG, &error))?;

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use eks_upgrade_core::cluster::{Found, Status, Update, UpdateStatus};
+use eks_upgrade_core::cluster::{Found, Insight, InsightCategory, InsightStatus, Status, Update, UpdateStatus};
+use eks_upgrade_core::control::{Consent, ConsentScope, Controls, KillSwitch};
 use eks_upgrade_core::decide::{ActionName, Decision, NextHop, action_for, decide, next_hop};
 use eks_upgrade_core::guard::{Call, Verdict, guard};
+use eks_upgrade_core::ids::Principal;
 use eks_upgrade_core::ledger::{Event, Phase, RunState};
 use eks_upgrade_core::observe::{World, queries, settle, verify};
 use eks_upgrade_core::plan::{Hop, StepKind};
 use eks_upgrade_core::version::skew_allows;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -78,8 +81,8 @@ fn world() -> impl Strategy<Value = World> {
     };
     let names = proptest::option::of(proptest::sample::subsequence(vec!["a", "b", "new"], 0..=3));
     let updates = (there(update("u-1")), there(update("u-2")), there(update("u-3")));
-    (there(cluster), group("a"), group("b"), addon("vpc-cni"), addon("kube-proxy"), updates, names).prop_map(
-        |(cluster, a, b, cni, proxy, (one, two, three), names)| World {
+    (there(cluster), group("a"), group("b"), addon("vpc-cni"), addon("kube-proxy"), updates, (names, insights())).prop_map(
+        |(cluster, a, b, cni, proxy, (one, two, three), (names, insights))| World {
             cluster,
             updates: [("u-1", one), ("u-2", two), ("u-3", three)]
                 .into_iter()
@@ -87,9 +90,46 @@ fn world() -> impl Strategy<Value = World> {
                 .collect(),
             node_groups: named([("a", a), ("b", b)]),
             addons: named([("vpc-cni", cni), ("kube-proxy", proxy)]),
+            insights,
             node_group_names: names.map(|names| names.into_iter().map(str::to_owned).collect()),
         },
     )
+}
+
+fn insights() -> impl Strategy<Value = BTreeMap<InsightCategory, Vec<Insight>>> {
+    let status = select(vec![InsightStatus::Passing, InsightStatus::Error, InsightStatus::Unknown]);
+    proptest::option::of(status).prop_map(|status| {
+        let insight = |status| Insight {
+            name: "Cluster health issues".into(),
+            category: InsightCategory::UpgradeReadiness,
+            status,
+            about: None,
+            reason: "in words".into(),
+        };
+        status.map(|status| (InsightCategory::UpgradeReadiness, vec![insight(status)])).into_iter().collect()
+    })
+}
+
+/// What people may have said: the switch thrown or not, force allowed or not.
+fn controls() -> impl Strategy<Value = Controls> {
+    (proptest::bool::weighted(0.2), any::<bool>()).prop_map(|(thrown, forced)| {
+        let by: Principal = "arn:aws:sts::123456789012:assumed-role/sre/ada".parse().unwrap();
+        let reason = "because".to_owned();
+        let consent = Consent {
+            id: "co-1".parse().unwrap(),
+            cluster: usual().inventory.cluster.arn,
+            scope: ConsentScope::Force { node_group: "a".into() },
+            by: by.clone(),
+            reason: reason.clone(),
+            at: now(),
+            expires_at: Timestamp::MAX,
+        };
+        Controls {
+            switch: Some(KillSwitch { thrown, by, reason, at: now() }),
+            consents: forced.then_some(consent).into_iter().collect(),
+            approvals: Vec::new(),
+        }
+    })
 }
 
 fn named<T>(found: [(&str, Option<Found<T>>); 2]) -> BTreeMap<String, Found<T>> {
@@ -101,7 +141,7 @@ fn hop_of(state: &RunState) -> Hop {
     let plan = state.plan.as_ref().unwrap();
     match next_hop(state).unwrap() {
         NextHop::Hop { hop, .. } => plan.hops[hop].clone(),
-        NextHop::Complete => plan.hops.last().unwrap().clone(),
+        NextHop::Complete { .. } => plan.hops.last().unwrap().clone(),
     }
 }
 
@@ -110,7 +150,13 @@ fn busy(state: &RunState, is: fn(&StepKind) -> bool) -> usize {
     state.in_flight().filter(|(id, _)| plan.step(id).is_some_and(|step| is(&step.kind))).count()
 }
 
-fn check_actions(state: &RunState, hop: &Hop, decision: &Decision) -> Result<(), TestCaseError> {
+fn check_actions(
+    state: &RunState,
+    hop: &Hop,
+    decision: &Decision,
+    controls: &Controls,
+    now: Timestamp,
+) -> Result<(), TestCaseError> {
     let Decision::Act { actions } = decision else { return Ok(()) };
     prop_assert!(!actions.is_empty());
     for action in actions {
@@ -118,15 +164,17 @@ fn check_actions(state: &RunState, hop: &Hop, decision: &Decision) -> Result<(),
         prop_assert!(state.is_ready(step), "{} is not ready", step.id);
         prop_assert!(step.after.iter().all(|id| state.is_done(id)));
         let progress = state.steps.get(&step.id);
-        prop_assert_eq!(action.action, action_for(step, progress));
+        prop_assert_eq!(action.action, action_for(state, step, controls, now));
         match progress.map(|progress| &progress.phase) {
-            Some(Phase::Done { .. } | Phase::InFlight { .. }) => {
+            Some(Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. }) => {
                 return Err(TestCaseError::fail(format!("{} is under way", step.id)));
             }
             Some(Phase::Intended { .. }) => {}
             None | Some(Phase::Failed { .. }) => {
                 let held = step.kind.resource().is_some_and(|resource| state.foreign.contains_key(&resource));
                 prop_assert!(!held, "somebody else has {}", step.id);
+                let off = controls.thrown().is_some() && step.kind.work().is_some();
+                prop_assert!(!off, "{} begins past the kill switch", step.id);
             }
         }
     }
@@ -146,14 +194,14 @@ fn check_actions(state: &RunState, hop: &Hop, decision: &Decision) -> Result<(),
 #[test]
 fn every_kind_of_decision_is_met() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let cases = (events(), world(), 0..20_000_i64);
+    let cases = (events(), world(), controls(), 0..20_000_i64);
     let mut met = std::collections::BTreeSet::new();
     for _ in 0..400 {
-        let (events, world, later_s) =
+        let (events, world, controls, later_s) =
             proptest::strategy::ValueTree::current(&cases.new_tree(&mut runner).unwrap());
         let state = state_after(&events);
         let now = state.updated_at + jiff::SignedDuration::from_secs(later_s);
-        let decision = serde_json::to_value(decide(&state, &hop_of(&state), &world, now)).unwrap();
+        let decision = serde_json::to_value(decide(&state, &hop_of(&state), &world, &controls, now)).unwrap();
         met.insert(decision["next"].as_str().unwrap().to_owned());
     }
     assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), ["act", "done", "halt", "replan", "wait"]);
@@ -166,16 +214,18 @@ proptest! {
     fn every_state_and_world_has_a_decision_that_may_be_carried_out(
         events in events(),
         world in world(),
+        controls in controls(),
         later_s in 0..20_000_i64,
     ) {
         let state = state_after(&events);
         let hop = hop_of(&state);
         let now = state.updated_at + jiff::SignedDuration::from_secs(later_s);
-        let decision = decide(&state, &hop, &world, now);
-        check_actions(&state, &hop, &decision)?;
+        let decision = decide(&state, &hop, &world, &controls, now);
+        check_actions(&state, &hop, &decision, &controls, now)?;
         match &decision {
             Decision::Act { .. } => prop_assert!(state.ended.is_none(), "it acts for a run that is over"),
             Decision::Wait { seconds, text, .. } => prop_assert!(*seconds >= 1 && !text.is_empty()),
+            Decision::Ask { .. } => prop_assert!(false, "the policy wants no approval"),
             Decision::Done => {
                 let over = hop.steps.iter().all(|step| state.is_done(&step.id)) || state.ended.is_some();
                 prop_assert!(over, "it goes on from a hop that is not over");
@@ -231,14 +281,17 @@ proptest! {
     fn no_world_makes_the_guard_let_a_wrong_call_through(
         events in events(),
         world in world(),
+        controls in controls(),
         asked in select(vec![
             ActionName::UpgradeControlPlane, ActionName::UpdateAddOn, ActionName::RollNodeGroup,
-            ActionName::ForceNodeGroup, ActionName::Verify,
+            ActionName::ForceNodeGroup, ActionName::OverwriteAddOn, ActionName::SetSupportType,
+            ActionName::RollBackControlPlane, ActionName::Verify,
         ]),
     ) {
         let state = state_after(&events);
         for step in state.plan.as_ref().unwrap().steps() {
-            let Verdict::Call(call) = guard(&state, step, asked, &world) else { continue };
+            let Verdict::Call(call) = guard(&state, step, asked, &world, &controls, state.updated_at) else { continue };
+            prop_assert!(controls.thrown().is_none(), "{} past the kill switch", call);
             let cluster = world.cluster().expect("no call without a look at the cluster");
             prop_assert_eq!(cluster.created_at, state.opened.cluster_created_at);
             prop_assert_eq!(&cluster.status, &Status::Active);
@@ -254,10 +307,16 @@ proptest! {
                 Call::UpdateNodegroupVersion { name, version, force, .. } => {
                     prop_assert_eq!(version, Some(cluster.version));
                     prop_assert_eq!(force, asked == ActionName::ForceNodeGroup);
-                    prop_assert!(!force, "the policy is rolling");
+                    let evicted = state.steps.get(&step.id).is_some_and(|progress| progress.eviction_failed);
+                    let allowed = name == "a" && evicted && !controls.consents.is_empty();
+                    prop_assert!(!force || allowed, "the policy is rolling, and nobody allowed force");
                     prop_assert_eq!(&world.node_groups[&name].is().unwrap().status, &Status::Active);
                 }
-                Call::UpdateAddon { name, version, .. } => {
+                Call::RollBackClusterVersion { .. } | Call::SetExtendedSupport => {
+                    prop_assert!(false, "the plan goes up");
+                }
+                Call::UpdateAddon { name, version, overwrite, .. } => {
+                    prop_assert!(!overwrite, "nobody allowed to overwrite");
                     let addon = world.addons[&name].is().unwrap();
                     prop_assert!(version > addon.version && addon.status != Status::Updating);
                 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use eks_upgrade_core::cluster::{
     Addon, AmiFamily, Catalogue, Cluster, Inventory, LaunchTemplate, NodeGroup, Offer, Status,
 };
+use eks_upgrade_core::control::Controls;
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::planner::{Wish, plan};
 use eks_upgrade_core::policy::{NodeHops, NodeStrategy, Policy};
 use eks_upgrade_core::version::{AddonVersion, Minor};
+use eks_upgrade_core::waits::Learned;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -44,6 +46,8 @@ impl Case {
             policy: &self.policy,
             launch_templates: &self.launch_templates,
             revision,
+            controls: &Controls::default(),
+            learned: &Learned::default(),
         };
         plan(&self.inventory, &wish, now())
     }
@@ -186,12 +190,14 @@ fn inventory(at: u8, node_groups: Vec<NodeGroup>, addons: Vec<Addon>, catalogue:
             status: Status::Active,
             tags: BTreeMap::new(),
             auto_mode: false,
+            extended_support: true,
             health_issues: Vec::new(),
         },
         node_groups,
         addons,
         fargate_profiles: Vec::new(),
         catalogue,
+        insights: Vec::new(),
     }
 }
 

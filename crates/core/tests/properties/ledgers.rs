@@ -1,9 +1,10 @@
 //! Ledgers: any event either applies or is refused, and no change to what was written goes unnoticed.
 
 use eks_upgrade_core::cluster::Resource;
-use eks_upgrade_core::ids::{Fence, StepId, Token, UpdateId};
+use eks_upgrade_core::decide::{ActionName, WaitFor};
+use eks_upgrade_core::ids::{ApprovalId, Fence, StepId, Token, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Entry, Event, Phase, RunState, Sealed};
-use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::plan::{Plan, Step, StepKind};
 use eks_upgrade_core::remedy::{Failure, Remedy};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -35,6 +36,8 @@ fn opened() -> Event {
         policy: Box::new(case.policy),
         campaign: None,
         reason: None,
+        support_ends: None,
+        roll_back: false,
         launch_templates: std::collections::BTreeMap::new(),
     }
 }
@@ -48,7 +51,8 @@ fn failure() -> impl Strategy<Value = Failure> {
     let remedy = prop_oneof![
         4 => (1..600_u32).prop_map(|after_s| Remedy::Retry { after_s }),
         4 => (1..600_u32).prop_map(|after_s| Remedy::Wait { after_s }),
-        1 => any::<bool>().prop_map(|nodes_each_hop| Remedy::Replan { nodes_each_hop }),
+        2 => any::<bool>().prop_map(|nodes_each_hop| Remedy::Replan { nodes_each_hop }),
+        1 => Just(Remedy::RollBack),
         1 => Just(Remedy::Stop),
     ];
     let code = select(vec!["PodEvictionFailure", "Throttling", "AccessDenied", "Unknown"]);
@@ -63,6 +67,20 @@ fn failure() -> impl Strategy<Value = Failure> {
 
 fn update() -> impl Strategy<Value = UpdateId> {
     select(vec!["u-1", "u-2", "u-3"]).prop_map(|id| id.parse().unwrap())
+}
+
+fn question() -> impl Strategy<Value = ApprovalId> {
+    select(vec!["ap-1", "ap-2"]).prop_map(|id| id.parse().unwrap())
+}
+
+/// What ends a step of this kind without a call.
+fn through(step: &Step) -> Vec<Event> {
+    let (step, kind, evidence) = (step.id.clone(), &step.kind, "seen".to_owned());
+    match kind {
+        StepKind::Verify => vec![Event::Verified { step, evidence }],
+        StepKind::Bake { .. } => vec![Event::BakeBegan { step: step.clone() }, Event::Baked { step, evidence }],
+        _ => vec![Event::Satisfied { step, evidence }],
+    }
 }
 
 /// Any event at all, legal or not.
@@ -89,7 +107,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Resumed { execution: "arn:aws:states:x:e2".parse().unwrap() }),
         2 => (1..4_u32).prop_map(move |revision| Event::Planned { plan: Box::new(Plan { revision, ..plan.clone() }) }),
         12 => (step(), attempt()).prop_map(move |(step, attempt)| Event::Intended {
-            step, attempt, token: token.clone(), request: "UpdateX".into()
+            step, attempt, token: token.clone(), request: "UpdateX".into(), action: ActionName::RollNodeGroup, consent: None
         }),
         12 => (step(), attempt(), update(), any::<bool>())
             .prop_map(|(step, attempt, update, adopted)| Event::Started { step, attempt, update, adopted }),
@@ -101,6 +119,14 @@ fn event() -> impl Strategy<Value = Event> {
         8 => step().prop_map(move |step| Event::Satisfied { step, evidence: satisfied.clone() }),
         2 => step().prop_map(move |step| Event::Skipped { step, evidence: skipped.clone() }),
         2 => step().prop_map(move |step| Event::Verified { step, evidence: verified.clone() }),
+        2 => step().prop_map(|step| Event::BakeBegan { step }),
+        2 => step().prop_map(|step| Event::Baked { step, evidence: "seen".into() }),
+        1 => (step(), failure()).prop_map(|(step, failure)| Event::GateFailed { step, failure }),
+        1 => question().prop_map(|approval| {
+            Event::ApprovalAsked { approval, before: "it".into(), expires_at: now() }
+        }),
+        1 => question().prop_map(|approval| Event::ApprovalExpired { approval, before: "it".into() }),
+        1 => Just(Event::Paused { wait_for: WaitFor::Window, text: "a window".into(), until: Some(now()) }),
         2 => (step(), failure()).prop_map(|(step, failure)| Event::NotVerified { step, failure }),
         2 => (resource(), update()).prop_map(|(resource, update)| Event::ForeignUpdate { resource, update }),
         2 => (resource(), update())
@@ -113,13 +139,10 @@ fn event() -> impl Strategy<Value = Event> {
 /// to anywhere in its plan, so that what follows meets early, late and finished runs alike.
 pub fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
     let plan = usual().plan(1);
-    let (steps, evidence) = (plan.steps().count(), "seen".to_owned());
+    let steps = plan.steps().count();
     (0..=steps, proptest::collection::vec((event(), 0..900_i64), 0..80)).prop_map(
         move |(reached, further)| {
-            let reached = plan.steps().take(reached).map(|step| {
-                let step = step.id.clone();
-                (Event::Satisfied { step, evidence: evidence.clone() }, 60)
-            });
+            let reached = plan.steps().take(reached).flat_map(through).map(|event| (event, 60));
             reached.chain(further).collect()
         },
     )

@@ -54,8 +54,11 @@ fn carry_out(step: &Step, hop: &Hop, world: &mut Inventory) -> Result<(), TestCa
                 group.launch_template.clone_from(launch_template);
             }
         }
-        StepKind::Verify => {
+        StepKind::Verify | StepKind::Bake { .. } => {
             prop_assert_eq!(at, hop.to);
+        }
+        StepKind::SupportType {} | StepKind::RollBack { .. } => {
+            prop_assert!(false, "a plan that goes up goes down");
         }
     }
     Ok(())
