@@ -84,6 +84,7 @@ fn every_door_error() -> Vec<DoorError> {
         DoorError::UnknownTarget { target: text(), newest: text() },
         DoorError::LeaseHeld { cluster: cluster(), run: run(), execution: text() },
         DoorError::NothingToResume(run()),
+        DoorError::ConsentWanted { cluster: cluster(), what: text(), how: text() },
         DoorError::InvalidPolicy(text()),
     ];
     for error in &all {
@@ -98,6 +99,7 @@ fn every_door_error() -> Vec<DoorError> {
             | DoorError::UnknownTarget { .. }
             | DoorError::LeaseHeld { .. }
             | DoorError::NothingToResume(_)
+            | DoorError::ConsentWanted { .. }
             | DoorError::InvalidPolicy(_) => {}
         }
     }

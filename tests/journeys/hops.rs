@@ -95,7 +95,7 @@ fn the_number_of_looks_does_not_grow_with_a_slow_control_plane() {
         fleet.eks.twist(Resource::ControlPlane, Twist::Lasts(lasts_s));
         let mut execution = fleet.start(serde_json::json!({"cluster": "prod-a", "target": "1.35"}));
         crate::story::told(&fleet, &mut execution).completed();
-        execution.waits.len()
+        execution.waits().len()
     };
     let (usual, slow) = (looks(600), looks(4 * 3_600));
     assert!(usual <= 25, "{usual} looks at a usual hop and its add-ons");

@@ -1,9 +1,10 @@
 //! The lease: one run a cluster, one holder a run, and an old holder that cannot act.
 
 use eks_upgrade_core::cluster::Resource;
+use eks_upgrade_core::contract::DecideRequest;
 use eks_upgrade_core::ids::Fence;
 use eks_upgrade_core::ledger::{Ending, Event};
-use eks_upgrade_tests::{End, Execution, Fleet, Place, Twist, installed};
+use eks_upgrade_tests::{End, Execution, Fleet, Twist, finish, installed};
 use serde_json::json;
 
 use crate::story::{assert_tokens_begin_one_update_each, told, upgrade};
@@ -16,10 +17,13 @@ fn request() -> serde_json::Value {
     json!({"cluster": "prod-a", "target": "1.35"})
 }
 
-fn stands_at_an_action(execution: &mut Execution<'_>) -> eks_upgrade_core::decide::Action {
-    execution.until(|place| matches!(place, Place::Act(..)));
-    let Place::Act(_, actions) = &execution.place else { panic!("it ended: {:?}", execution.place) };
-    actions[0].clone()
+fn stands_at_an_action(execution: &mut Execution<'_>) {
+    execution.until_at("UpgradeControlPlane");
+    assert!(execution.is_running(), "it ended");
+}
+
+fn close(execution: &Execution<'_>, fence: Fence, ending: Ending) -> DecideRequest {
+    DecideRequest::Close { run: execution.run(), fence, ending, execution: execution.arn.clone() }
 }
 
 #[test]
@@ -76,8 +80,8 @@ fn another_target_supersedes_a_run_whose_execution_ended() {
 fn an_old_holder_about_to_act_is_refused() {
     let fleet = fleet();
     let mut old = fleet.start(request());
-    let action = stands_at_an_action(&mut old);
-    let orphan = old.act_request(&action);
+    stands_at_an_action(&mut old);
+    let orphan = old.act_request();
     old.abort();
     let mut new = fleet.start(request());
     stands_at_an_action(&mut new);
@@ -93,12 +97,12 @@ fn an_old_holder_that_had_meant_a_call_does_not_make_it_any_more() {
     let fleet = fleet();
     fleet.eks.twist(Resource::ControlPlane, Twist::NeverArrives);
     let mut old = fleet.start(request());
-    let action = stands_at_an_action(&mut old);
-    let orphan = old.act_request(&action);
+    stands_at_an_action(&mut old);
+    let orphan = old.act_request();
     assert_eq!(fleet.act(&orphan).unwrap_err().name(), "FateUnknown");
     old.abort();
     let mut new = fleet.start(request());
-    new.until(|place| *place == Place::NextHop);
+    new.until_at("NextHop");
 
     // The intent stands, and the run is somebody else's: the call is theirs to make.
     let refused = fleet.act(&orphan).unwrap_err();
@@ -113,13 +117,12 @@ fn nobody_acts_for_a_run_that_is_over() {
     let fleet = fleet();
     fleet.eks.twist(Resource::ControlPlane, Twist::NeverArrives);
     let mut execution = fleet.start(request());
-    let action = stands_at_an_action(&mut execution);
-    let late = execution.act_request(&action);
+    stands_at_an_action(&mut execution);
+    let late = execution.act_request();
     assert_eq!(fleet.act(&late).unwrap_err().name(), "FateUnknown");
     let ending =
         Ending::Halted { code: "Stopped".into(), message: "by hand".into(), next_action: "none".into() };
-    execution.place = Place::Close(ending);
-    execution.finish();
+    finish(fleet.decider().answer(&close(&execution, Fence(1), ending))).unwrap().unwrap();
     assert!(fleet.act(&late).is_err());
     assert_eq!(fleet.eks.arrived(), 0);
 }
@@ -129,18 +132,16 @@ fn an_old_holder_may_neither_decide_nor_close() {
     let fleet = fleet();
     let mut old = fleet.start(request());
     stands_at_an_action(&mut old);
-    old.step();
+    old.until_at("Decide");
     let mut ghost = fleet.start(request());
     // The execution is gone for Step Functions, and one of its functions still runs.
     fleet.table.memory.kept().over.insert(old.arn.clone());
-    ghost.until(|place| *place == Place::NextHop);
+    ghost.until_at("NextHop");
     fleet.pass(700);
-    old.place = Place::Decide(0);
     let end = old.finish();
     assert!(matches!(&end, End::Interrupted(raised) if raised.name == "LeaseLost"), "{end:?}");
-    old.place = Place::Close(Ending::Completed);
-    let end = old.finish();
-    assert!(matches!(&end, End::Interrupted(_)), "{end:?}");
+    let closing = close(&old, Fence(1), Ending::Completed);
+    assert!(finish(fleet.decider().answer(&closing)).unwrap().is_err());
     told(&fleet, &mut ghost).completed();
     assert_tokens_begin_one_update_each(&fleet);
 }
@@ -149,10 +150,8 @@ fn an_old_holder_may_neither_decide_nor_close() {
 fn two_executions_side_by_side_make_one_upgrade() {
     let fleet = fleet();
     let (mut one, mut two) = (fleet.start(request()), fleet.start(request()));
-    for _ in 0..400 {
-        one.step();
-        two.step();
-    }
+    one.let_go();
+    two.let_go();
     let ends = [one.finish(), two.finish()];
     assert_eq!(ends.iter().filter(|end| matches!(end, End::Closed(_))).count(), 1, "{ends:?}");
     assert_eq!(fleet.eks.began().iter().filter(|call| call.contains("ClusterVersion")).count(), 1);

@@ -1,7 +1,8 @@
 //! Whole upgrades as short stories: a healthy fleet, one thing changed, and what came of it.
 //!
-//! The real use cases run against fakes that behave; the walk is that of the state machines. Every story
-//! ends with the checks of [`story::Told`]: no node out of skew, no step begun twice, and a ledger that reads.
+//! The real use cases run against fakes that behave, and the real definitions of the state machines run them.
+//! Every story ends with the checks of [`story::Told`]: no node out of skew, no step begun twice, and a ledger
+//! that reads.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

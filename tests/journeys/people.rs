@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{End, FakeEks, Fleet, Outcome, Place, Twist, installed, node_group, word};
+use eks_upgrade_tests::{End, FakeEks, Fleet, Outcome, Twist, installed, node_group, word};
 use serde_json::json;
 
 use crate::story::{group, told, upgrade};
@@ -102,9 +102,8 @@ fn a_rollback_before_planning_again_is_not_fought_either() {
     let words = wants_equal.replace("before updating", "before updating cluster version");
     fleet.eks.twist(Resource::ControlPlane, Twist::Refused(400, "InvalidRequestException", words));
     let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
-    execution.until(|place| *place == Place::NextHop);
-    execution.step();
-    execution.until(|place| *place == Place::Plan);
+    execution.until_at("NextHop");
+    execution.until_at("Plan");
     set_version(&fleet.eks, "1.33");
     let told = told(&fleet, &mut execution).halted("RolledBack");
     assert_eq!(told.hops().len(), 1);

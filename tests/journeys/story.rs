@@ -71,7 +71,19 @@ impl Told {
                 assert!(!next_action.is_empty(), "{code} wants nothing of anybody");
                 assert!(self.message.contains(next_action), "people are not told what to do");
             }
-            Ending::Completed => panic!("it completed"),
+            other => panic!("it ended {other:?}"),
+        }
+        self
+    }
+
+    /// Checks that the control plane was taken back because of this.
+    pub fn rolled_back(self, expected: &str) -> Self {
+        match &self.ending {
+            Ending::RolledBack { code, next_action, .. } => {
+                assert_eq!(code, expected);
+                assert!(!next_action.is_empty(), "{code} wants nothing of anybody");
+            }
+            other => panic!("it ended {other:?}"),
         }
         self
     }
@@ -79,7 +91,9 @@ impl Told {
     /// What it says of why it halted, and what to do next.
     pub fn words(&self) -> String {
         match &self.ending {
-            Ending::Halted { message, next_action, .. } => format!("{message} | {next_action}"),
+            Ending::Halted { message, next_action, .. } | Ending::RolledBack { message, next_action, .. } => {
+                format!("{message} | {next_action}")
+            }
             Ending::Completed => String::new(),
         }
     }

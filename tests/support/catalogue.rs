@@ -29,6 +29,11 @@ pub fn calendar() -> Calendar {
         minor: Minor::new(minor).unwrap(),
         is_default: minor == 35,
         status,
+        // Fourteen months before the end of its standard support.
+        released: Some(
+            word::<jiff::Timestamp>(&format!("{standard}T00:00:00Z"))
+                - jiff::SignedDuration::from_hours(24 * 425),
+        ),
         standard_until: Some(word(&format!("{standard}T00:00:00Z"))),
         extended_until: Some(word(&format!("{extended}T00:00:00Z"))),
     };

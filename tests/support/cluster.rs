@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eks_upgrade_core::cluster::{Addon, AmiFamily, Cluster, NodeGroup, Status};
+use eks_upgrade_core::cluster::{Addon, AmiFamily, Cluster, Insight, NodeGroup, Status};
 use eks_upgrade_core::version::Minor;
 
 use crate::fleet::home;
@@ -19,6 +19,8 @@ pub struct Installed {
     pub addons: BTreeMap<String, Addon>,
     /// Its Fargate profiles.
     pub fargate_profiles: Vec<String>,
+    /// EKS's insights.
+    pub insights: Vec<Insight>,
 }
 
 /// A healthy cluster that is opted in: the three core add-ons at EKS's default, one node group `general`.
@@ -41,11 +43,13 @@ pub fn installed(name: &str, version: &str) -> Installed {
             status: Status::Active,
             tags: BTreeMap::from([("eks-upgrade:enabled".to_owned(), "true".to_owned())]),
             auto_mode: false,
+            extended_support: true,
             health_issues: Vec::new(),
         },
         node_groups: BTreeMap::new(),
         addons: ["vpc-cni", "coredns", "kube-proxy"].map(|name| (name.to_owned(), addon(name))).into(),
         fargate_profiles: Vec::new(),
+        insights: Vec::new(),
     }
     .with(node_group("general", version))
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use eks_upgrade_core::arn::ClusterName;
+use eks_upgrade_core::arn::{ClusterArn, ClusterName, Home};
 use eks_upgrade_core::calendar::Calendar;
 use eks_upgrade_core::cluster::{
-    Addon, Catalogue, Cluster, Found, NodeGroup, Offer, Resource, Status, Update, UpdateStatus,
+    Addon, Catalogue, Cluster, Found, Insight, InsightCategory, NodeGroup, Offer, Resource, Status, Update,
+    UpdateStatus,
 };
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{Token, UpdateId};
@@ -28,6 +29,8 @@ pub struct Called {
     pub call: Call,
     /// Its token.
     pub token: Token,
+    /// When it arrived.
+    pub at: Timestamp,
     /// The update that it began; `None` when it was refused, or answered with an earlier call's update.
     pub began: Option<UpdateId>,
 }
@@ -267,63 +270,85 @@ impl State {
     }
 }
 
+impl State {
+    /// The cluster that an ARN means; one of its name elsewhere is another.
+    fn at(&self, cluster: &ClusterArn) -> Option<&Installed> {
+        self.clusters.get(&cluster.name).filter(|installed| installed.cluster.arn == *cluster)
+    }
+
+    /// Whether an update is one of this cluster's, and not of an earlier one's of its name.
+    fn is_of(&self, kept: &Kept, cluster: &ClusterArn) -> bool {
+        kept.cluster == cluster.name
+            && self.at(cluster).is_some_and(|installed| installed.cluster.created_at == kept.made_at)
+    }
+}
+
 impl Eks for &FakeEks {
-    async fn cluster(&self, name: &ClusterName) -> Result<Found<Cluster>, EksDown> {
-        let find = |state: &State, _| found(state.clusters.get(name).map(|installed| &installed.cluster));
+    async fn cluster(&self, cluster: &ClusterArn) -> Result<Found<Cluster>, EksDown> {
+        let find = |state: &State, _| found(state.at(cluster).map(|installed| &installed.cluster));
         self.read("eks:DescribeCluster", find).await
     }
 
-    async fn cluster_names(&self) -> Result<Vec<ClusterName>, EksDown> {
-        self.read("eks:ListClusters", |state, _| state.clusters.keys().cloned().collect()).await
+    async fn clusters(&self, place: &Home) -> Result<Vec<ClusterArn>, EksDown> {
+        let list = |state: &State, _| {
+            let all = state.clusters.values().map(|installed| installed.cluster.arn.clone());
+            all.filter(|arn| arn.home() == *place).collect()
+        };
+        self.read("eks:ListClusters", list).await
     }
 
-    async fn calendar(&self) -> Result<Calendar, EksDown> {
+    async fn calendar(&self, _: &Home) -> Result<Calendar, EksDown> {
         self.read("eks:DescribeClusterVersions", |state, _| state.calendar.clone()).await
     }
 
-    async fn node_group_names(&self, cluster: &ClusterName) -> Result<Vec<String>, EksDown> {
+    async fn node_group_names(&self, cluster: &ClusterArn) -> Result<Vec<String>, EksDown> {
         let list = |state: &State, _| {
-            state.clusters.get(cluster).map_or(Vec::new(), |i| i.node_groups.keys().cloned().collect())
+            state.at(cluster).map_or(Vec::new(), |i| i.node_groups.keys().cloned().collect())
         };
         self.read("eks:ListNodegroups", list).await
     }
 
-    async fn node_group(&self, cluster: &ClusterName, name: &str) -> Result<Found<NodeGroup>, EksDown> {
-        let find =
-            |state: &State, _| found(state.clusters.get(cluster).and_then(|i| i.node_groups.get(name)));
+    async fn node_group(&self, cluster: &ClusterArn, name: &str) -> Result<Found<NodeGroup>, EksDown> {
+        let find = |state: &State, _| found(state.at(cluster).and_then(|i| i.node_groups.get(name)));
         self.read("eks:DescribeNodegroup", find).await
     }
 
-    async fn addon_names(&self, cluster: &ClusterName) -> Result<Vec<String>, EksDown> {
-        let list = |state: &State, _| {
-            state.clusters.get(cluster).map_or(Vec::new(), |i| i.addons.keys().cloned().collect())
-        };
+    async fn addon_names(&self, cluster: &ClusterArn) -> Result<Vec<String>, EksDown> {
+        let list =
+            |state: &State, _| state.at(cluster).map_or(Vec::new(), |i| i.addons.keys().cloned().collect());
         self.read("eks:ListAddons", list).await
     }
 
-    async fn addon(&self, cluster: &ClusterName, name: &str) -> Result<Found<Addon>, EksDown> {
-        let find = |state: &State, _| found(state.clusters.get(cluster).and_then(|i| i.addons.get(name)));
+    async fn addon(&self, cluster: &ClusterArn, name: &str) -> Result<Found<Addon>, EksDown> {
+        let find = |state: &State, _| found(state.at(cluster).and_then(|i| i.addons.get(name)));
         self.read("eks:DescribeAddon", find).await
     }
 
-    async fn offers(&self, addon: &str) -> Result<BTreeMap<Minor, Vec<Offer>>, EksDown> {
+    async fn offers(&self, _: &Home, addon: &str) -> Result<BTreeMap<Minor, Vec<Offer>>, EksDown> {
         let find = |state: &State, _| state.catalogue.get(addon).cloned().unwrap_or_default();
         self.read("eks:DescribeAddonVersions", find).await
     }
 
-    async fn fargate_profiles(&self, cluster: &ClusterName) -> Result<Vec<String>, EksDown> {
-        let list =
-            |state: &State, _| state.clusters.get(cluster).map_or(Vec::new(), |i| i.fargate_profiles.clone());
+    async fn fargate_profiles(&self, cluster: &ClusterArn) -> Result<Vec<String>, EksDown> {
+        let list = |state: &State, _| state.at(cluster).map_or(Vec::new(), |i| i.fargate_profiles.clone());
         self.read("eks:ListFargateProfiles", list).await
     }
 
-    async fn update_ids(&self, cluster: &ClusterName, resource: &Resource) -> Result<Vec<UpdateId>, EksDown> {
+    async fn insights(
+        &self,
+        cluster: &ClusterArn,
+        category: InsightCategory,
+    ) -> Result<Vec<Insight>, EksDown> {
         let list = |state: &State, _| {
-            let theirs = |kept: &&Kept| {
-                kept.cluster == *cluster
-                    && kept.call.resource() == *resource
-                    && state.clusters.get(cluster).is_some_and(|i| i.cluster.created_at == kept.made_at)
-            };
+            let all = state.at(cluster).map_or(Vec::new(), |i| i.insights.clone());
+            all.into_iter().filter(|insight| insight.category == category).collect()
+        };
+        self.read("eks:ListInsights", list).await
+    }
+
+    async fn update_ids(&self, cluster: &ClusterArn, resource: &Resource) -> Result<Vec<UpdateId>, EksDown> {
+        let list = |state: &State, _| {
+            let theirs = |kept: &&Kept| kept.call.resource() == *resource && state.is_of(kept, cluster);
             state.updates.iter().filter(theirs).map(|kept| kept.update.id.clone()).collect()
         };
         self.read("eks:ListUpdates", list).await
@@ -331,17 +356,15 @@ impl Eks for &FakeEks {
 
     async fn update(
         &self,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         resource: &Resource,
         id: &UpdateId,
     ) -> Result<Found<Update>, EksDown> {
         let find = |state: &State, now: Timestamp| {
-            let theirs = |kept: &&Kept| {
-                kept.cluster == *cluster && kept.call.resource() == *resource && kept.update.id == *id
-            };
+            let theirs = |kept: &&Kept| kept.call.resource() == *resource && kept.update.id == *id;
             let visible = |kept: &&Kept| {
                 now.duration_since(kept.update.created_at).as_secs() >= state.updates_hidden_s
-                    && state.clusters.get(cluster).is_some_and(|i| i.cluster.created_at == kept.made_at)
+                    && state.is_of(kept, cluster)
             };
             found(state.updates.iter().find(theirs).filter(visible).map(|kept| &kept.update))
         };
@@ -354,7 +377,8 @@ fn found<T: Clone>(there: Option<&T>) -> Found<T> {
 }
 
 impl EksWrites for &FakeEks {
-    async fn call(&self, cluster: &ClusterName, call: &Call, token: &Token) -> Result<UpdateId, CallError> {
+    async fn call(&self, cluster: &ClusterArn, call: &Call, token: &Token) -> Result<UpdateId, CallError> {
+        let cluster = &cluster.name;
         let lost = || CallError::Unknown("connection reset".into());
         let twist = self.state().twists.get_mut(&call.resource()).and_then(VecDeque::pop_front);
         match twist {
@@ -370,6 +394,7 @@ impl EksWrites for &FakeEks {
                 cluster: cluster.clone(),
                 call: call.clone(),
                 token: token.clone(),
+                at: now,
                 began: answer.as_ref().ok().filter(|_| began).cloned(),
             });
             answer

@@ -1,13 +1,15 @@
 //! A whole deployment in memory.
 
+use std::cell::{Ref, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use eks_upgrade_core::arn::{ClusterName, Home};
-use eks_upgrade_core::contract::{ActAnswer, ActRequest, IntakeAnswer};
+use eks_upgrade_core::contract::{ActAnswer, ActRequest, CampaignInput, IntakeAnswer};
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Event, RunState};
-use eks_upgrade_core::policy::Policy;
+use eks_upgrade_core::policy::{Bake, PolicyDocument};
 use eks_upgrade_core::screen::Lease;
 use eks_upgrade_pipeline::act::Act;
 use eks_upgrade_pipeline::decide::Decide;
@@ -16,17 +18,24 @@ use eks_upgrade_pipeline::intake::Intake;
 use eks_upgrade_pipeline::plan::PlanRun;
 use eks_upgrade_pipeline::ports::Time;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::asl::tasks::Publish;
+use crate::asl::{self, Ask, Call, Engine, Entered, Failure, World};
 use crate::eks::FakeEks;
+use crate::execution::Execution;
 use crate::faults::{Faults, finish};
-use crate::walk::Execution;
+use crate::functions::{self, Function};
 use crate::{Table, VirtualClock, word};
 
 /// Where every fleet lives.
 #[must_use]
 pub fn home() -> Home {
     Home::of_arn("arn:aws:lambda:us-east-1:123456789012:function:eks-upgrade-act").unwrap()
+}
+
+fn no_bake() -> Bake {
+    Bake { duration: jiff::SignedDuration::ZERO, ..Bake::default() }
 }
 
 type Happening = Box<dyn FnOnce(&FakeEks) + Send>;
@@ -40,9 +49,15 @@ pub struct Fleet {
     /// The table, and the executions.
     pub table: Table,
     /// The policy.
-    pub policy: Policy,
+    pub policy: PolicyDocument,
     /// What befalls functions.
     pub faults: Arc<Faults>,
+    /// What people were told.
+    pub told: RefCell<Vec<Publish>>,
+    /// What the event bus was told.
+    pub events_put: RefCell<Vec<Value>>,
+    pub(crate) engine: RefCell<Engine>,
+    functions: RefCell<BTreeMap<String, Function>>,
     happenings: Mutex<Vec<(Timestamp, Happening)>>,
     executions: Mutex<usize>,
 }
@@ -60,7 +75,8 @@ impl Default for Fleet {
 }
 
 impl Fleet {
-    /// A deployment without clusters, on 18 August 2026.
+    /// A deployment without clusters, on 18 August 2026. Its policy is the default one, without a bake: what a bake
+    /// is about has stories of its own.
     #[must_use]
     pub fn new() -> Self {
         let clock = VirtualClock::starting_at(word("2026-08-18T09:15:00Z"));
@@ -68,7 +84,11 @@ impl Fleet {
         Self {
             eks: FakeEks::new(clock.clone(), faults.clone()),
             table: Table::new(faults.clone()),
-            policy: Policy::default(),
+            policy: PolicyDocument { bake: no_bake(), ..PolicyDocument::default() },
+            told: RefCell::default(),
+            events_put: RefCell::default(),
+            engine: RefCell::new(Engine::new(functions::machines())),
+            functions: RefCell::new(functions::ours()),
             happenings: Mutex::default(),
             executions: Mutex::new(0),
             clock,
@@ -129,11 +149,60 @@ impl Fleet {
         finish(self.intake().take(event))
     }
 
-    /// Starts an execution of the upgrade state machine; nothing of it has run yet.
+    /// Starts an execution of the upgrade state machine; it stands still until it is let go.
     pub fn start(&self, request: Value) -> Execution<'_> {
         let mut count = self.executions.lock().unwrap();
         *count += 1;
-        Execution::new(self, *count, request)
+        Execution::new(self, "${UpgradeStateMachineArn}", &format!("e{count}"), request)
+    }
+
+    /// Starts an execution of the campaign state machine; it stands still until it is let go.
+    pub fn start_campaign(&self, input: &CampaignInput) -> Execution<'_> {
+        let name = input.campaign.as_str();
+        let input = serde_json::to_value(input).expect("it is JSON");
+        Execution::new(self, "${CampaignStateMachineArn}", name, input)
+    }
+
+    /// Puts a function behind the placeholder that definitions have for it, in place of the one there.
+    pub fn function(&self, placeholder: &str, function: Function) {
+        self.functions.borrow_mut().insert(placeholder.to_owned(), function);
+    }
+
+    /// Invokes the function behind a placeholder, as a Task would.
+    pub fn invoke(&self, placeholder: &str, payload: Value) -> Result<Value, Failure> {
+        let function = self.functions.borrow().get(placeholder).cloned();
+        let function = function.unwrap_or_else(|| panic!("there is no function {placeholder}"));
+        function(self, payload)
+    }
+
+    /// Gives back a task's token with its output.
+    pub fn send_task_success(&self, token: &str, output: Value) -> Result<(), Failure> {
+        self.engine.borrow_mut().send_task_success(token, output, self.now_s())
+    }
+
+    /// Gives back a task's token with an error.
+    pub fn send_task_failure(&self, token: &str, failure: Failure) -> Result<(), Failure> {
+        self.engine.borrow_mut().send_task_failure(token, failure, self.now_s())
+    }
+
+    /// Says that a task is still being worked on.
+    pub fn send_task_heartbeat(&self, token: &str) -> Result<(), Failure> {
+        self.engine.borrow_mut().send_task_heartbeat(token, self.now_s())
+    }
+
+    /// Every state that any execution entered, in order.
+    #[must_use]
+    pub fn history(&self) -> Vec<Entered> {
+        self.engine().history().to_vec()
+    }
+
+    pub(crate) fn engine(&self) -> Ref<'_, Engine> {
+        self.engine.borrow()
+    }
+
+    /// Lets the state machines do one thing; false when nothing is left to do.
+    pub(crate) fn turn(&self) -> bool {
+        asl::turn(&self.engine, self)
     }
 
     /// Lets this happen `after_s` from now, when the clock gets there.
@@ -184,5 +253,35 @@ impl Fleet {
     #[must_use]
     pub fn wrongs(&self) -> Vec<String> {
         self.eks.state().wrongs.clone()
+    }
+}
+
+impl World for Fleet {
+    fn now_s(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+
+    fn sleep_until(&self, at_s: i64) {
+        self.pass(at_s - self.now_s());
+    }
+
+    fn perform(&self, call: &Call) -> Result<Value, Failure> {
+        match &call.ask {
+            Ask::Invoke { function, payload } => self.invoke(function, payload.clone()),
+            Ask::Publish(message) => {
+                message.refused().map_or(Ok(()), Err)?;
+                self.told.borrow_mut().push(message.clone());
+                Ok(json!({"MessageId": format!("message-{}", self.told.borrow().len())}))
+            }
+            Ask::PutEvents(entries) => {
+                self.events_put.borrow_mut().extend(entries.iter().cloned());
+                let entries: Vec<Value> = entries.iter().map(|_| json!({"EventId": "event"})).collect();
+                Ok(json!({"Entries": entries, "FailedEntryCount": 0}))
+            }
+        }
+    }
+
+    fn over(&self, arn: &str) {
+        self.table.memory.kept().over.insert(word(arn));
     }
 }

@@ -1,31 +1,35 @@
-//! Fakes that the tests share, and a driver that walks an upgrade as the state machines do.
+//! Fakes that the tests share, and an interpreter that runs the state machines' own definitions.
 //!
-//! [`Fleet`] is a whole deployment in memory: EKS that behaves ([`FakeEks`]), the table, executions, one
-//! virtual clock. It is healthy by default; a test breaks one thing. [`Execution`] walks one upgrade through
-//! the real use cases, advancing the clock at waits, so that a day takes milliseconds.
+//! [`Fleet`] is a whole deployment in memory: EKS that behaves ([`FakeEks`]), the table, the state machines
+//! ([`asl`]) with the real use cases behind their functions, one virtual clock. It is healthy by default; a test
+//! breaks one thing. [`Execution`] is one execution as a test holds it; waits only move the clock, so that a day
+//! takes milliseconds.
 
 // Only tests use this crate: a broken assumption in it has to stop the test at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
+pub mod asl;
 mod catalogue;
 mod clock;
 mod cluster;
 mod eks;
+mod execution;
 mod faults;
 mod fleet;
+mod functions;
 mod table;
 mod update;
-mod walk;
 
 pub use catalogue::{calendar, catalogue};
 pub use clock::VirtualClock;
 pub use cluster::{Installed, installed, node_group};
 pub use eks::{Called, FakeEks};
+pub use execution::{End, Execution, Place, Raised};
 pub use faults::{Faults, Mishap, finish};
 pub use fleet::{Fleet, home};
+pub use functions::{Function, lambda};
 pub use table::Table;
 pub use update::{Outcome, Twist};
-pub use walk::{End, Execution, Place, Raised};
 
 use std::str::FromStr;
 

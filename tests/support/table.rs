@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::contract::CampaignInput;
-use eks_upgrade_core::ids::{CampaignId, ExecutionArn, RunId};
+use eks_upgrade_core::control::{Approval, Consent, KillSwitch};
+use eks_upgrade_core::ids::{ApprovalId, CampaignId, ExecutionArn, RunId, TaskToken};
 use eks_upgrade_core::ledger::Sealed;
 use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_core::waits::Learned;
 use eks_upgrade_pipeline::memory::Memory;
 use eks_upgrade_pipeline::ports::{
-    Campaigns, Claim, EksDown, Executions, Inbox, Ledger, LedgerDown, Write, WriteError,
+    Campaigns, Claim, Durations, EksDown, Executions, Inbox, Ledger, LedgerDown, Said, Write, WriteError,
 };
 use jiff::Timestamp;
 
@@ -37,7 +39,7 @@ impl Table {
         Self { memory: Memory::default(), faults }
     }
 
-    async fn ask<T>(&self, effect: impl FnOnce() -> T) -> Result<T, LedgerDown> {
+    async fn try_it<T>(&self, effect: impl FnOnce() -> T) -> Result<T, LedgerDown> {
         if self.faults.is_table_down() {
             return Err(down());
         }
@@ -47,15 +49,15 @@ impl Table {
 
 impl Ledger for &Table {
     async fn lease(&self, cluster: &ClusterArn) -> Result<Option<Lease>, LedgerDown> {
-        self.ask(|| now((&self.memory).lease(cluster))).await?
+        self.try_it(|| now((&self.memory).lease(cluster))).await?
     }
 
     async fn lines(&self, run: &RunId) -> Result<Vec<Sealed>, LedgerDown> {
-        self.ask(|| now((&self.memory).lines(run))).await?
+        self.try_it(|| now((&self.memory).lines(run))).await?
     }
 
     async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {
-        self.ask(|| now((&self.memory).write(write))).await.map_err(WriteError::Down)?
+        self.try_it(|| now((&self.memory).write(write))).await.map_err(WriteError::Down)?
     }
 }
 
@@ -72,7 +74,7 @@ impl Inbox for &Table {
         if subject.is_empty() || subject.len() > 1_024 || notice.len() > 2_000 {
             return Err(LedgerDown(format!("ValidationException: no key: {subject:?}")));
         }
-        self.ask(|| now((&self.memory).claim(notice, subject, campaign, at))).await?
+        self.try_it(|| now((&self.memory).claim(notice, subject, campaign, at))).await?
     }
 
     async fn settle(
@@ -82,11 +84,11 @@ impl Inbox for &Table {
         outcome: &str,
         at: Timestamp,
     ) -> Result<(), LedgerDown> {
-        self.ask(|| now((&self.memory).settle(notice, subject, outcome, at))).await?
+        self.try_it(|| now((&self.memory).settle(notice, subject, outcome, at))).await?
     }
 
     async fn refuse(&self, what: &str, code: &str, message: &str, at: Timestamp) -> Result<(), LedgerDown> {
-        self.ask(|| now((&self.memory).refuse(what, code, message, at))).await?
+        self.try_it(|| now((&self.memory).refuse(what, code, message, at))).await?
     }
 
     async fn campaign(
@@ -95,7 +97,35 @@ impl Inbox for &Table {
         left_alone: &[LeftAlone],
         at: Timestamp,
     ) -> Result<(), LedgerDown> {
-        self.ask(|| now((&self.memory).campaign(input, left_alone, at))).await?
+        self.try_it(|| now((&self.memory).campaign(input, left_alone, at))).await?
+    }
+}
+
+impl Said for &Table {
+    async fn kill_switch(&self) -> Result<Option<KillSwitch>, LedgerDown> {
+        self.try_it(|| now((&self.memory).kill_switch())).await?
+    }
+
+    async fn consents(&self, cluster: &ClusterArn) -> Result<Vec<Consent>, LedgerDown> {
+        self.try_it(|| now((&self.memory).consents(cluster))).await?
+    }
+
+    async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, LedgerDown> {
+        self.try_it(|| now((&self.memory).approval(id))).await?
+    }
+
+    async fn ask(&self, approval: &Approval, token: Option<&TaskToken>) -> Result<(), LedgerDown> {
+        self.try_it(|| now((&self.memory).ask(approval, token))).await?
+    }
+}
+
+impl Durations for &Table {
+    async fn learned(&self) -> Result<Learned, LedgerDown> {
+        self.try_it(|| now((&self.memory).learned())).await?
+    }
+
+    async fn learn(&self, learned: &Learned) -> Result<(), LedgerDown> {
+        self.try_it(|| now((&self.memory).learn(learned))).await?
     }
 }
 

@@ -79,7 +79,8 @@ pub(crate) struct Kept {
 /// How long a call's update takes, in seconds.
 pub(crate) fn usual_s(call: &Call) -> i64 {
     match call {
-        Call::UpdateClusterVersion { .. } => 600,
+        Call::UpdateClusterVersion { .. } | Call::RollBackClusterVersion { .. } => 600,
+        Call::SetExtendedSupport => 60,
         Call::UpdateNodegroupVersion { .. } => 1_500,
         Call::UpdateAddon { .. } => 90,
     }
@@ -88,13 +89,18 @@ pub(crate) fn usual_s(call: &Call) -> i64 {
 pub(crate) fn kind_of(call: &Call) -> &'static str {
     match call {
         Call::UpdateAddon { .. } => "AddonUpdate",
-        _ => "VersionUpdate",
+        Call::RollBackClusterVersion { .. } => "VersionRollback",
+        Call::SetExtendedSupport => "UpgradePolicyUpdate",
+        Call::UpdateClusterVersion { .. } | Call::UpdateNodegroupVersion { .. } => "VersionUpdate",
     }
 }
 
 pub(crate) fn goal_of(call: &Call) -> Option<String> {
     match call {
-        Call::UpdateClusterVersion { version } => Some(version.to_string()),
+        Call::UpdateClusterVersion { version } | Call::RollBackClusterVersion { version, .. } => {
+            Some(version.to_string())
+        }
+        Call::SetExtendedSupport => None,
         Call::UpdateNodegroupVersion { version, .. } => version.map(|version| version.to_string()),
         Call::UpdateAddon { version, .. } => Some(version.to_string()),
     }
@@ -112,7 +118,14 @@ pub(crate) fn in_words(call: &Call) -> String {
                 template.map_or(String::new(), |t| format!(" launchTemplate={}:{}", t.id, t.version));
             format!("UpdateNodegroupVersion nodegroup={name}{version}{template} force={force}")
         }
-        Call::UpdateAddon { name, version, .. } => format!("UpdateAddon addon={name} version={version}"),
+        Call::RollBackClusterVersion { version, force } => {
+            format!("UpdateClusterVersion version={version} back force={force}")
+        }
+        Call::SetExtendedSupport => "UpdateClusterConfig supportType=EXTENDED".to_owned(),
+        Call::UpdateAddon { name, version, overwrite, .. } => {
+            let mode = if *overwrite { " OVERWRITE" } else { "" };
+            format!("UpdateAddon addon={name} version={version}{mode}")
+        }
     }
 }
 
@@ -163,6 +176,12 @@ pub(crate) fn set_status(installed: &mut Installed, resource: &Resource, status:
 fn apply(installed: &mut Installed, call: &Call) {
     match call {
         Call::UpdateClusterVersion { version } => installed.cluster.version = *version,
+        Call::RollBackClusterVersion { version, .. } => {
+            installed.cluster.version = *version;
+            // What the newer version broke is whole again.
+            installed.cluster.health_issues.clear();
+        }
+        Call::SetExtendedSupport => installed.cluster.extended_support = true,
         Call::UpdateNodegroupVersion { name, version, launch_template, .. } => {
             let cluster = installed.cluster.version;
             if let Some(group) = installed.node_groups.get_mut(name) {
@@ -172,7 +191,7 @@ fn apply(installed: &mut Installed, call: &Call) {
                 }
             }
         }
-        Call::UpdateAddon { name, version, role, configuration } => {
+        Call::UpdateAddon { name, version, role, configuration, .. } => {
             if let Some(addon) = installed.addons.get_mut(name) {
                 // As EKS does it: what is not sent falls back.
                 addon.version = version.clone();
@@ -202,6 +221,14 @@ pub(crate) fn refused(installed: &Installed, catalogue: &Catalogue, call: &Call)
         Call::UpdateClusterVersion { version } => (now_at.next() != *version).then(|| {
             invalid(format!("Unsupported Kubernetes minor version update from {now_at} to {version}"))
         }),
+        // The rules of the way back are the simulator's to keep; here only the one that no call may break.
+        Call::RollBackClusterVersion { version, .. } => {
+            let newer = installed.node_groups.values().any(|group| group.version > *version);
+            (version.next() != now_at || newer).then(|| {
+                refusal(400, "InvalidRequestException", format!("Cannot be rolled back to {version}"))
+            })
+        }
+        Call::SetExtendedSupport => None,
         Call::UpdateNodegroupVersion { name, version, .. } => match installed.node_groups.get(name) {
             None => Some(not_found("node group")),
             Some(group) => refused_group(now_at, group, *version),
