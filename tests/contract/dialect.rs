@@ -84,9 +84,12 @@ fn only_what_every_engine_does_alike_is_used() {
                 "ResultSelector",
                 "ItemsPath",
                 "Iterator",
-                "HeartbeatSeconds",
             ] {
                 assert!(state.get(foreign).is_none(), "{place} has {foreign}");
+            }
+            // Where no engine wakes it, only its own clock does; anything else ends by itself.
+            for bound in ["HeartbeatSeconds", "TimeoutSeconds"] {
+                assert_eq!(state.get(bound).is_some(), machine::asks(state), "{place}: {bound}");
             }
             if kind == "Succeed" {
                 assert!(state.get("Output").is_none(), "{place} has an output, which is ignored");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use eks_upgrade_core::contract::RETRYABLE_ERRORS;
+use eks_upgrade_core::control::NotCounted;
 use eks_upgrade_core::door::DoorError;
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::LedgerError;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::machine;
 
 /// Errors of AWS's own that the definitions may name.
-const AWS_ERRORS: [&str; 13] = [
+const AWS_ERRORS: [&str; 14] = [
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ServiceException",
@@ -23,6 +24,7 @@ const AWS_ERRORS: [&str; 13] = [
     "Runtime.ExitError",
     "Sandbox.Timedout",
     "States.ALL",
+    "States.HeartbeatTimeout",
     "States.TaskFailed",
     "States.Timeout",
     "StepFunctions.ExecutionAlreadyExistsException",
@@ -53,6 +55,9 @@ fn every_pipeline_error() -> Vec<PipelineError> {
         PipelineError::EksUnavailable(eks_down(true)),
         PipelineError::FateUnknown { call: text(), why: text() },
         PipelineError::LedgerBusy(run()),
+        PipelineError::Unproven(text()),
+        PipelineError::NotSayable(text()),
+        PipelineError::NotCounted(NotCounted::Unknown("ap-5f0c2a91d3e4".parse().unwrap())),
     ];
     for error in &all {
         match error {
@@ -64,7 +69,10 @@ fn every_pipeline_error() -> Vec<PipelineError> {
             | PipelineError::UnknownWork { .. }
             | PipelineError::EksUnavailable(_)
             | PipelineError::FateUnknown { .. }
-            | PipelineError::LedgerBusy(_) => {}
+            | PipelineError::LedgerBusy(_)
+            | PipelineError::Unproven(_)
+            | PipelineError::NotSayable(_)
+            | PipelineError::NotCounted(_) => {}
         }
     }
     all.into_iter().chain(every_door_error().into_iter().map(PipelineError::Door)).collect()
@@ -172,6 +180,12 @@ fn an_action_that_another_look_may_cure_is_looked_at_again_and_any_other_ends_th
         if name == "Decide" {
             // It has no Catch: every error but the retried ones ends the hop, and with it the execution.
             assert!(state.get("Catch").is_none());
+            continue;
+        }
+        if machine::asks(state) {
+            // Nobody answered yet: the record is looked at again. Any other error ends the hop.
+            assert_eq!(named(state, "Catch"), ["States.Timeout", "States.HeartbeatTimeout"]);
+            assert!(!named(state, "Retry").contains(&"States.Timeout"), "{name} asks again without a look");
             continue;
         }
         let rules = state["Catch"].as_array().unwrap();

@@ -51,13 +51,21 @@ impl Machine {
 
     /// The states that invoke a function: name, state, and the function's placeholder.
     pub fn invocations(&self) -> Vec<(&str, &Value, &str)> {
-        let invoking = |state: &Value| state["Resource"] == "arn:aws:states:::lambda:invoke";
+        let invoking = |state: &Value| {
+            let resource = state["Resource"].as_str().unwrap_or_default();
+            resource.trim_end_matches(".waitForTaskToken") == "arn:aws:states:::lambda:invoke"
+        };
         self.states()
             .into_iter()
             .filter(|(_, state)| invoking(state))
             .map(|(name, state)| (name, state, state["Arguments"]["FunctionName"].as_str().unwrap()))
             .collect()
     }
+}
+
+/// Whether a state waits for a person's answer.
+pub fn asks(state: &Value) -> bool {
+    state["Resource"].as_str().is_some_and(|resource| resource.ends_with(".waitForTaskToken"))
 }
 
 /// The states of one level.

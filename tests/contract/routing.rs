@@ -36,7 +36,7 @@ fn every_action_is_routed_to_the_state_of_its_name() {
 fn only_act_changes_anything_and_verify_only_looks() {
     let hop = read("hop");
     for (name, _, function) in hop.invocations() {
-        let looks = ["Decide", "Verify"].contains(&name);
+        let looks = ["Decide", "Verify", "WaitForApproval"].contains(&name);
         assert_eq!(function, if looks { "${DecideFunctionArn}" } else { "${ActFunctionArn}" }, "{name}");
     }
     for (name, _, function) in read("upgrade").invocations() {
@@ -78,7 +78,7 @@ fn every_decision_has_its_way() {
     };
     let decisions = variants(&schema::of("decision"), Some("next"));
     assert_eq!(tested("hop", "WhatNow"), decisions);
-    let endings: BTreeSet<String> = &decisions - &set(["act", "wait"]);
+    let endings: BTreeSet<String> = &decisions - &set(["act", "ask", "wait"]);
     assert_eq!(tested("upgrade", "HowDidTheHopEnd"), endings, "what ends a hop is read by the upgrade");
     assert_eq!(tested("upgrade", "IsAnotherHop"), variants(&schema::of("next-hop"), Some("next")));
     assert_eq!(tested("upgrade", "IsPlanned"), variants(&schema::of("plan-answer"), Some("outcome")));

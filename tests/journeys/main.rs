@@ -7,11 +7,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod addons;
+mod approvals;
+mod bakes;
+mod consents;
 mod crashes;
 mod doors;
 mod eks;
 mod hops;
+mod kill_switch;
 mod lease;
 mod nodes;
 mod people;
 mod story;
+mod way_back;

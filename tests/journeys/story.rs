@@ -40,11 +40,18 @@ pub fn told(fleet: &Fleet, execution: &mut Execution<'_>) -> Told {
             assert_tokens_begin_one_update_each(fleet);
             let lease = fleet.lease(state.opened.cluster.name.as_str()).expect("a lease was taken");
             assert_eq!(lease.ended.as_ref(), Some(&answer.ending), "the lease was not given back");
-            let message = answer.notification.message;
+            let message = messages(fleet, &run);
             Told { run, ending: answer.ending, message, events, state, began: fleet.eks.began() }
         }
         other => panic!("it was not closed: {other:?}"),
     }
+}
+
+/// All that people are told of a run.
+fn messages(fleet: &Fleet, run: &RunId) -> String {
+    let lines = fleet.table.memory.kept().lines[run].clone();
+    let news = eks_upgrade_core::news::of_run(&lines).expect("the ledger reads");
+    news.into_iter().filter_map(|news| news.tell).map(|told| told.message).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Whatever was tried again, each intent began at most one update at EKS.

@@ -38,7 +38,7 @@ fn no_bake() -> Bake {
     Bake { duration: jiff::SignedDuration::ZERO, ..Bake::default() }
 }
 
-type Happening = Box<dyn FnOnce(&FakeEks) + Send>;
+type Happening = Box<dyn FnOnce(&Fleet)>;
 
 /// Everything that a deployment has.
 pub struct Fleet {
@@ -94,6 +94,13 @@ impl Fleet {
             clock,
             faults,
         }
+    }
+
+    /// Under this policy, as people write it.
+    #[must_use]
+    pub fn under(mut self, yaml: &str) -> Self {
+        self.policy = PolicyDocument::read(yaml).unwrap_or_else(|error| panic!("{error}"));
+        self
     }
 
     /// With this cluster.
@@ -205,8 +212,13 @@ impl Fleet {
         asl::turn(&self.engine, self)
     }
 
+    /// Lets this happen to EKS `after_s` from now, when the clock gets there.
+    pub fn later(&self, after_s: i64, happening: impl FnOnce(&FakeEks) + 'static) {
+        self.then(after_s, |fleet| happening(&fleet.eks));
+    }
+
     /// Lets this happen `after_s` from now, when the clock gets there.
-    pub fn later(&self, after_s: i64, happening: impl FnOnce(&FakeEks) + Send + 'static) {
+    pub fn then(&self, after_s: i64, happening: impl FnOnce(&Self) + 'static) {
         let at = self.clock.now() + jiff::SignedDuration::from_secs(after_s);
         self.happenings.lock().unwrap().push((at, Box::new(happening)));
     }
@@ -216,7 +228,7 @@ impl Fleet {
         let end = self.clock.now() + jiff::SignedDuration::from_secs(seconds);
         while let Some((at, happening)) = self.next_happening(end) {
             self.clock.advance(at.duration_since(self.clock.now()).as_secs().max(0));
-            happening(&self.eks);
+            happening(self);
         }
         self.clock.advance(end.duration_since(self.clock.now()).as_secs());
     }

@@ -17,6 +17,7 @@ mod execution;
 mod faults;
 mod fleet;
 mod functions;
+mod people;
 mod table;
 mod update;
 
@@ -28,6 +29,7 @@ pub use execution::{End, Execution, Place, Raised};
 pub use faults::{Faults, Mishap, finish};
 pub use fleet::{Fleet, home};
 pub use functions::{Function, lambda};
+pub use people::ada;
 pub use table::Table;
 pub use update::{Outcome, Twist};
 

@@ -145,15 +145,18 @@ fn insights(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
     else {
         return verdict.untold.push("the insights could not be looked at".into());
     };
-    let new = seen.iter().filter(|insight| {
-        insight.about.is_none_or(|about| about == cluster.version)
-            && insight.status == InsightStatus::Error
-            && !baseline.insights.contains(&insight.name)
-    });
-    let new: Vec<String> =
-        new.map(|insight| format!("insight {}: {}", insight.name, insight.reason)).collect();
+    let of_status = |status| {
+        let these = seen.iter().filter(move |insight| {
+            insight.about.is_none_or(|about| about == cluster.version)
+                && insight.status == status
+                && !baseline.insights.contains(&insight.name)
+        });
+        these.map(|insight| format!("insight {}: {}", insight.name, insight.reason)).collect::<Vec<_>>()
+    };
+    let new = of_status(InsightStatus::Error);
     if new.is_empty() {
         verdict.held.push(format!("no insight on {} is new and ERROR", cluster.version));
     }
     verdict.failed.extend(new);
+    verdict.untold.extend(of_status(InsightStatus::Unknown));
 }

@@ -3,7 +3,7 @@
 //! Every payload is a type of this module; the JSON schemas in `statemachine/schemas/` are generated from
 //! them, and a test compares the state machines with both. Payloads are references (run, fence, hop): the
 //! ledger holds the rest, so that no payload grows with the fleet or the plan. The two exceptions are the
-//! campaign's list of clusters and the plan that a dry run answers with. What people say comes by themselves.
+//! campaign's list of clusters and the plan that a dry run answers with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -216,7 +216,7 @@ pub struct ApprovalAsked {
     pub approval: ApprovalId,
 }
 
-/// The run's end, for whoever reads the execution, and for people.
+/// The run's end, for whoever reads the execution; people are told by [`crate::news`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloseAnswer {
@@ -224,8 +224,6 @@ pub struct CloseAnswer {
     pub run: RunId,
     /// How it ended.
     pub ending: Ending,
-    /// What to tell people.
-    pub notification: Notification,
 }
 
 /// What the intake function answers, for whoever invoked it by hand.
@@ -372,11 +370,11 @@ pub struct VoiceAnswer {
 /// Errors of functions that another try may cure; state machines retry on exactly these of ours.
 pub const RETRYABLE_ERRORS: [&str; 3] = ["LedgerUnavailable", "EksUnavailable", "FateUnknown"];
 
-/// Every payload type with its name, for the schemas.
+/// Every payload type, and the detail of every event, with its name, for the schemas.
 #[must_use]
 pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
     use schemars::schema_for;
-    vec![
+    let payloads = vec![
         ("campaign-input", schema_for!(CampaignInput)),
         ("upgrade-request", schema_for!(UpgradeRequest)),
         ("hop-input", schema_for!(HopInput)),
@@ -392,5 +390,6 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         ("voice-request", schema_for!(VoiceRequest)),
         ("voice-answer", schema_for!(VoiceAnswer)),
         ("policy", schema_for!(crate::policy::Policy)),
-    ]
+    ];
+    payloads.into_iter().chain(crate::news::schemas()).collect()
 }

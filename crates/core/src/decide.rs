@@ -275,7 +275,10 @@ fn world_turned(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> O
                     "find out why before starting again; this run does not undo what a person did",
                 );
             }
-            if cluster.version > hop.to && cluster.version > state.opened.target {
+            // On the way back the cluster starts above where it goes.
+            let start = state.plan.as_ref().filter(|plan| plan.rolls_back.is_some()).map(|plan| plan.from);
+            let highest = start.unwrap_or(hop.to).max(state.opened.target);
+            if cluster.version > highest {
                 return halt(
                     "MovedPastTarget",
                     format!(

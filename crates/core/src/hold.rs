@@ -60,7 +60,8 @@ pub fn hold(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) 
         .or_else(|| unapproved(state, step))
 }
 
-fn switched_off(controls: &Controls, now: Timestamp) -> Option<Hold> {
+/// The hold of a thrown kill switch.
+pub(crate) fn switched_off(controls: &Controls, now: Timestamp) -> Option<Hold> {
     let switch = controls.thrown()?;
     // The pause grows with the time since, as for any other wait.
     let seconds = (seconds_between(switch.at, now) / 20).clamp(SWITCH_PAUSE_S, SWITCH_PAUSE_S_MAX);

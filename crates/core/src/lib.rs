@@ -8,6 +8,7 @@
 pub mod arn;
 pub mod bake;
 pub mod calendar;
+pub mod campaign;
 pub mod cluster;
 pub mod contract;
 pub mod control;
@@ -19,6 +20,7 @@ pub mod hold;
 pub mod ids;
 pub mod ledger;
 pub mod length;
+pub mod news;
 pub mod notice;
 pub mod observe;
 pub mod plan;

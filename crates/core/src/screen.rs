@@ -25,6 +25,15 @@ pub struct Lease {
     pub execution: ExecutionArn,
     /// Its fencing number.
     pub fence: Fence,
+    /// The campaign of the run, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<CampaignId>,
+    /// The ring that the cluster was in, if rings are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<String>,
+    /// Whether the run had meant a mutating call when the lease was last written: true to its end once it has ended.
+    #[serde(default)]
+    pub touched: bool,
     /// How it ended; `None` while it is held.
     pub ended: Option<Ending>,
 }
@@ -51,6 +60,10 @@ pub enum LeftAloneCode {
     NotActive,
     /// Its tags do not read.
     InvalidTags,
+    /// A campaign that is under way has it, and has not come to it yet.
+    InCampaign,
+    /// Its ring, or one before it, has failures that stand.
+    EarlierRingFailed,
 }
 
 /// A cluster that was not taken, and why.

@@ -18,7 +18,7 @@ use crate::remedy::Failure;
 use crate::version::Minor;
 
 /// For how long after an upgrade EKS takes it back.
-const TAKEN_BACK_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(crate) const TAKEN_BACK_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the plan is made from besides the inventory.
 #[derive(Clone, Debug)]

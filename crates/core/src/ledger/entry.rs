@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use crate::ids::{ExecutionArn, Fence, RunId, digest};
+use super::chain::{Line, Sealed};
+use crate::ids::{ExecutionArn, Fence, RunId};
 
 /// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,17 +28,6 @@ pub struct Entry {
     pub previous: String,
 }
 
-/// A line as it is kept: its exact text, and that text's hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
-    /// The line's place.
-    pub seq: u32,
-    /// The entry as JSON.
-    pub body: String,
-    /// SHA-256 over the body, in hexadecimal. The body holds the hash before it, hence the chain.
-    pub hash: String,
-}
-
 /// Why a ledger cannot be trusted or used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
@@ -52,10 +42,10 @@ pub enum LedgerError {
         why: String,
     },
     /// A line that was changed, dropped or moved.
-    #[error("entry {seq} of run {run} does not follow from the one before: {why}")]
+    #[error("entry {seq} of {record} does not follow from the one before: {why}")]
     Broken {
-        /// The run.
-        run: RunId,
+        /// Of what the record is.
+        record: String,
         /// The place where the chain breaks.
         seq: u32,
         /// How.
@@ -71,20 +61,30 @@ pub enum LedgerError {
     },
 }
 
+impl Line for Entry {
+    fn record(&self) -> String {
+        format!("run {}", self.run)
+    }
+
+    fn seq(&self) -> u32 {
+        self.seq
+    }
+
+    fn previous(&self) -> &str {
+        &self.previous
+    }
+}
+
 impl Entry {
-    /// Seals the line. An entry is plain data, so its JSON always exists; an error is reported all the same.
+    /// Seals the line.
     pub fn seal(&self) -> Result<Sealed, LedgerError> {
-        let body = serde_json::to_string(self)
-            .map_err(|error| LedgerError::Unreadable { seq: self.seq, why: error.to_string() })?;
-        let hash = digest(&[&body]);
-        Ok(Sealed { seq: self.seq, body, hash })
+        Sealed::of(self)
     }
 }
 
 impl Sealed {
     /// The entry in it.
     pub fn open(&self) -> Result<Entry, LedgerError> {
-        serde_json::from_str(&self.body)
-            .map_err(|error| LedgerError::Unreadable { seq: self.seq, why: error.to_string() })
+        self.read()
     }
 }

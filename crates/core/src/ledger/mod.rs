@@ -3,10 +3,12 @@
 //! [`Entry`] is one line, chained to the one before by its hash. [`RunState`] is what the lines add up to;
 //! [`RunState::apply`] is the one place that says which event may follow which, and it refuses the others.
 
+mod chain;
 mod entry;
 mod event;
 mod state;
 
-pub use entry::{Entry, LedgerError, Sealed};
+pub use chain::{Line, Sealed};
+pub use entry::{Entry, LedgerError};
 pub use event::{Done, Ending, Event};
 pub use state::{Foreign, Opened, Phase, Progress, RunState, Standing};

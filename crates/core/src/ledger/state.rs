@@ -9,7 +9,7 @@ use crate::arn::ClusterArn;
 use crate::cluster::Resource;
 use crate::control::Answer;
 use crate::decide::{ActionName, WaitFor};
-use crate::ids::{ApprovalId, CampaignId, Principal, RunId, StepId, Token, UpdateId, digest};
+use crate::ids::{ApprovalId, CampaignId, Principal, RunId, StepId, Token, UpdateId};
 use crate::plan::{Plan, Step, StepKind};
 use crate::policy::Policy;
 use crate::remedy::{Failure, Remedy};
@@ -130,6 +130,8 @@ pub struct RunState {
     pub approvals: BTreeMap<ApprovalId, Standing>,
     /// What it last paused for, if nothing was started since.
     pub paused: Option<(WaitFor, Option<Timestamp>)>,
+    /// Whether a mutating call was ever meant.
+    pub touched: bool,
     /// How it ended, if it has.
     pub ended: Option<Ending>,
 }
@@ -171,19 +173,8 @@ impl RunState {
 
     /// Adds one line to a state.
     pub fn extend(state: Option<Self>, line: &Sealed) -> Result<Self, LedgerError> {
-        let entry = line.open()?;
         let (seq, hash) = state.as_ref().map_or((0, ""), |state| (state.seq, state.hash.as_str()));
-        let broken =
-            |why: &str| LedgerError::Broken { run: entry.run.clone(), seq: line.seq, why: why.into() };
-        if entry.seq != seq + 1 || line.seq != entry.seq {
-            return Err(broken("its number is not the next"));
-        }
-        if entry.previous != hash {
-            return Err(broken("it names another predecessor"));
-        }
-        if digest(&[&line.body]) != line.hash {
-            return Err(broken("its text and its hash differ"));
-        }
+        let entry: Entry = line.after(seq, hash)?;
         let mut state = match state {
             Some(mut state) => {
                 state.apply(&entry)?;
@@ -236,6 +227,7 @@ impl RunState {
             foreign: BTreeMap::new(),
             approvals: BTreeMap::new(),
             paused: None,
+            touched: false,
             ended: None,
         })
     }
@@ -262,6 +254,7 @@ impl RunState {
                 progress.attempt = *attempt;
                 progress.last = Some(*action);
                 self.paused = None;
+                self.touched = true;
             }
             Event::Started { step, attempt, update, .. } => match self.steps.get_mut(step) {
                 Some(progress) if progress.attempt == *attempt => match &progress.phase {
@@ -293,7 +286,11 @@ impl RunState {
                 self.fail(step, failure, at);
             }
             Event::Satisfied { step, .. } | Event::Skipped { step, .. } => {
-                let how = if matches!(entry.event, Event::Skipped { .. }) { Done::Skipped } else { Done::Satisfied };
+                let how = if matches!(entry.event, Event::Skipped { .. }) {
+                    Done::Skipped
+                } else {
+                    Done::Satisfied
+                };
                 self.require_kind(entry, step, "no call", |kind| kind.resource().is_some())?;
                 self.finish(entry, step, how)?;
             }

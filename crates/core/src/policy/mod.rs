@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use document::{ApprovalRule, Before, OptIn, Override, PolicyDocument, PolicyError, Selector, Spoke};
-pub use rings::{Ring, Rings, Waves};
+pub use rings::{REST, Ring, Rings, Waves};
 pub use settings::{Bake, EndOfSupport, Gate, NodeHops, NodeStrategy, OnFailure, StepName, Wins};
 pub use tags::{BAKE_TAG, NODES_TAG, RING_TAG, STRATEGY_TAG, TAGS, TARGET_TAG, WINDOW_TAG};
 pub use target::TargetRule;

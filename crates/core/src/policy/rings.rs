@@ -107,6 +107,19 @@ impl Rings {
         place.map_or((self.order.len(), REST), |place| (place, self.order[place].name.as_str()))
     }
 
+    /// The ring of this name: its place in the order, and its name; the rest for one that is in the order no more.
+    #[must_use]
+    pub fn named(&self, name: Option<&str>) -> (usize, &str) {
+        let place = self.order.iter().position(|ring| Some(ring.name.as_str()) == name);
+        place.map_or((self.order.len(), REST), |place| (place, self.order[place].name.as_str()))
+    }
+
+    /// All rings, the one of the rest last, without their lists of clusters: what a campaign goes by.
+    #[must_use]
+    pub fn all(&self) -> Vec<Ring> {
+        (0..=self.order.len()).map(|place| Ring { clusters: Vec::new(), ..self.get(place) }).collect()
+    }
+
     /// The ring of this place; the one of the rest behind the last.
     #[must_use]
     pub fn get(&self, place: usize) -> Ring {

@@ -8,3 +8,4 @@ mod given;
 mod ledgers;
 mod planning;
 mod waiting;
+mod windows;

@@ -1,0 +1,208 @@
+//! Failures that stand beyond a campaign: while a ring has them, no later trigger upgrades anything of it or of
+//! the rings behind it.
+
+use std::collections::BTreeMap;
+
+use super::outcome::TARGET_GONE;
+use super::rule::Tally;
+use crate::arn::ClusterArn;
+use crate::cluster::{Cluster, Status};
+use crate::ids::RunId;
+use crate::ledger::Ending;
+use crate::policy::Rings;
+use crate::screen::{Lease, LeftAlone, LeftAloneCode};
+use crate::version::Minor;
+
+/// A cluster that its last run harmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Harmed {
+    /// The cluster.
+    pub cluster: ClusterArn,
+    /// The run.
+    pub run: RunId,
+    /// Why, as a name.
+    pub code: String,
+    /// Where it was to go.
+    pub target: Minor,
+}
+
+/// How a ring stands: by the runs that its clusters had last.
+#[derive(Clone, Debug, Default)]
+struct RingStanding {
+    name: String,
+    tally: Tally,
+    harmed: Vec<Harmed>,
+}
+
+/// How the rings stand, first to last.
+#[derive(Clone, Debug, Default)]
+pub struct RingsStanding(BTreeMap<usize, RingStanding>);
+
+/// The harm that a last run did, if it did any: it stopped after it had touched the cluster; or the cluster, as it is
+/// seen now, has gone bad or back since.
+#[must_use]
+pub fn harm(cluster: &ClusterArn, lease: &Lease, seen: Option<&Cluster>) -> Option<Harmed> {
+    let code = match lease.ended.as_ref()? {
+        Ending::Halted { code, .. } | Ending::RolledBack { code, .. } => {
+            (lease.touched && code != TARGET_GONE).then(|| code.clone())
+        }
+        Ending::Completed => seen.and_then(|seen| match &seen.status {
+            Status::Unwell(_) => Some("NotActiveAfterwards".to_owned()),
+            _ => (seen.version < lease.target).then(|| "VersionWentBack".to_owned()),
+        }),
+    }?;
+    Some(Harmed { cluster: cluster.clone(), run: lease.run.clone(), code, target: lease.target })
+}
+
+impl RingsStanding {
+    /// How the rings stand, by what was seen of clusters and by the leases. A ring's size is the number of its
+    /// clusters that were looked at, and of those that were harmed.
+    #[must_use]
+    pub fn of(rings: &Rings, seen: &BTreeMap<ClusterArn, Cluster>, leases: &[(ClusterArn, Lease)]) -> Self {
+        let mut standing = Self::default();
+        for cluster in seen.values() {
+            let (place, name) = rings.of(&cluster.arn, &cluster.tags);
+            standing.at(place, name).tally.size += 1;
+        }
+        let mut upgraded: Vec<(usize, Minor)> = Vec::new();
+        for (arn, lease) in leases {
+            let (place, name) = match seen.get(arn) {
+                Some(cluster) => rings.of(arn, &cluster.tags),
+                None => rings.named(lease.ring.as_deref()),
+            };
+            if let Some(harmed) = harm(arn, lease, seen.get(arn)) {
+                let ring = standing.at(place, name);
+                ring.tally.failed += 1;
+                ring.tally.size += usize::from(!seen.contains_key(arn));
+                ring.harmed.push(harmed);
+            } else if lease.ended == Some(Ending::Completed) {
+                upgraded.push((place, lease.target));
+            }
+        }
+        for (place, target) in upgraded {
+            if let Some(ring) = standing.0.get_mut(&place) {
+                // Only what came at least as far says that a version does no harm.
+                let said = ring.harmed.iter().any(|harmed| target >= harmed.target);
+                ring.tally.completed += usize::from(said);
+            }
+        }
+        standing
+    }
+
+    fn at(&mut self, place: usize, name: &str) -> &mut RingStanding {
+        let ring = self.0.entry(place).or_default();
+        name.clone_into(&mut ring.name);
+        ring
+    }
+
+    /// Why a cluster of the ring of this place is not upgraded, if it is not: the first ring up to its own whose
+    /// failures stand.
+    #[must_use]
+    pub fn holds_back(&self, cluster: &ClusterArn, place: usize) -> Option<LeftAlone> {
+        let ring = self.0.range(..=place).map(|(_, ring)| ring).find(|ring| ring.tally.stops())?;
+        let Harmed { cluster: harmed, run, code, .. } = ring.harmed.first()?;
+        let name = &harmed.name;
+        Some(LeftAlone {
+            cluster: cluster.name.to_string(),
+            code: LeftAloneCode::EarlierRingFailed,
+            text: format!(
+                "ring {} has failures that stand: run {run} of {name} stopped with {code}. Put it right and \
+                 upgrade {name} by hand: once its run completes, this one is no longer held back",
+                ring.name
+            ),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Fence;
+    use crate::policy::Ring;
+
+    fn arn(name: &str) -> ClusterArn {
+        format!("arn:aws:eks:us-east-1:123456789012:cluster/{name}").parse().unwrap()
+    }
+
+    fn cluster(name: &str, ring: &str) -> (ClusterArn, Cluster) {
+        let cluster = Cluster {
+            arn: arn(name),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            version: "1.35".parse().unwrap(),
+            status: Status::Active,
+            tags: [("env".to_owned(), ring.to_owned())].into(),
+            auto_mode: false,
+            extended_support: true,
+            health_issues: Vec::new(),
+        };
+        (arn(name), cluster)
+    }
+
+    fn lease(ring: &str, touched: bool, ended: Ending) -> Lease {
+        Lease {
+            run: "run-1".parse().unwrap(),
+            target: "1.35".parse().unwrap(),
+            execution: "arn:e".parse().unwrap(),
+            fence: Fence(1),
+            campaign: None,
+            ring: Some(ring.to_owned()),
+            touched,
+            ended: Some(ended),
+        }
+    }
+
+    fn halted() -> Ending {
+        Ending::Halted { code: "PodEvictionFailure".into(), message: "m".into(), next_action: "n".into() }
+    }
+
+    fn rings() -> Rings {
+        let ring = |name: &str| Ring { name: name.into(), ..Ring::default() };
+        Rings { tag: "env".into(), order: ["dev", "staging", "prod"].map(ring).into() }
+    }
+
+    #[test]
+    fn a_failure_in_staging_holds_back_staging_and_prod_and_not_dev() {
+        let seen = BTreeMap::from([cluster("d", "dev"), cluster("s", "staging"), cluster("p", "prod")]);
+        let leases = [(arn("gone-from-the-notice"), lease("staging", true, halted()))];
+        let standing = RingsStanding::of(&rings(), &seen, &leases);
+        assert!(standing.holds_back(&arn("d"), 0).is_none());
+        assert!(standing.holds_back(&arn("s"), 1).is_some());
+        let left = standing.holds_back(&arn("p"), 2).unwrap();
+        assert_eq!(left.code, LeftAloneCode::EarlierRingFailed);
+        for word in ["ring staging", "run-1", "gone-from-the-notice", "PodEvictionFailure", "by hand"] {
+            assert!(left.text.contains(word), "{}", left.text);
+        }
+    }
+
+    #[test]
+    fn what_touched_nothing_or_completed_holds_nothing_back() {
+        let seen = BTreeMap::from([cluster("p", "prod")]);
+        for lease in [lease("dev", false, halted()), lease("dev", true, Ending::Completed)] {
+            let standing = RingsStanding::of(&rings(), &seen, &[(arn("d"), lease)]);
+            assert!(standing.holds_back(&arn("p"), 2).is_none());
+        }
+    }
+
+    #[test]
+    fn two_in_a_hundred_hold_nothing_back_once_another_came_through() {
+        let name = |n: usize| format!("s-{n}");
+        let seen: BTreeMap<_, _> = (0..100).map(|n| cluster(&name(n), "staging")).collect();
+        let mut leases: Vec<_> = (0..2).map(|n| (arn(&name(n)), lease("staging", true, halted()))).collect();
+        let held =
+            |leases: &[_]| RingsStanding::of(&rings(), &seen, leases).holds_back(&arn("p"), 2).is_some();
+        assert!(held(&leases), "nothing says that the version does no harm");
+        leases.push((arn(&name(50)), lease("staging", true, Ending::Completed)));
+        assert!(!held(&leases));
+        leases.push((arn(&name(51)), lease("staging", true, halted())));
+        assert!(held(&leases));
+    }
+
+    #[test]
+    fn an_upgraded_cluster_that_was_taken_back_is_a_failure_that_stands() {
+        let (name, mut back) = cluster("s", "staging");
+        back.version = "1.34".parse().unwrap();
+        let seen = BTreeMap::from([(name.clone(), back), cluster("p", "prod")]);
+        let leases = [(name, lease("staging", true, Ending::Completed))];
+        assert!(RingsStanding::of(&rings(), &seen, &leases).holds_back(&arn("p"), 2).is_some());
+    }
+}
