@@ -20,3 +20,4 @@ mod nodes;
 mod people;
 mod story;
 mod way_back;
+mod windows;

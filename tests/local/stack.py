@@ -40,7 +40,7 @@ HEAD_START_S = 3.0
 """Real seconds that bringing up a stack may take; the scaled clock shows the fleet's start after them."""
 KEPT_RUNS = 10
 """How many runs' logs are kept under .local/runs."""
-FUNCTIONS = ("intake", "plan", "decide", "act")
+FUNCTIONS = ("intake", "plan", "decide", "act", "notify")
 MACHINES = ("campaign", "upgrade", "hop")
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -392,6 +392,10 @@ class LocalStack:
         answer = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLettersUrl"], MaxNumberOfMessages=10)
         return [message["Body"] for message in answer.get("Messages", [])]
 
+    def listen(self) -> Listener:
+        """From now on hears every event of ours, and every message to people."""
+        return Listener(self)
+
     # --- faults ----------------------------------------------------------------------------------------------------
 
     def kill_function(self, function: str) -> int:
@@ -400,6 +404,54 @@ class LocalStack:
         for process in running:
             process.send_signal(signal.SIGKILL)
         return len(running)
+
+
+class Listener:
+    """Hears what the stack tells the world, each on a queue of its own."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._sqs = stack.client("sqs")
+        name = f"heard-{uuid.uuid4().hex[:8]}"
+        self._events, events_arn = self._queue(f"{name}-events")
+        self._messages, messages_arn = self._queue(f"{name}-messages")
+        rules = stack.client("events")
+        rules.put_rule(Name=name, EventPattern=json.dumps({"source": ["eks-upgrade"]}))
+        rules.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": events_arn}])
+        topic = stack.outputs["NotificationsTopicArn"]
+        stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=messages_arn)
+        self.events: list[dict[str, Any]] = []
+        """The events so far, each once, in the order in which they came."""
+        self.messages: list[dict[str, Any]] = []
+        """The messages so far, with `Subject` and `Message`."""
+
+    def _queue(self, name: str) -> tuple[str, str]:
+        url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        return url, arn
+
+    def _bodies(self, url: str) -> Iterator[dict[str, Any]]:
+        while messages := self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                yield json.loads(message["Body"])
+                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def hear(self) -> Listener:
+        """Takes in what came since it last did."""
+        known = {event["detail"]["id"] for event in self.events}
+        for event in self._bodies(self._events):
+            if event["detail"]["id"] not in known:
+                known.add(event["detail"]["id"])
+                self.events.append(event)
+        self.messages.extend(self._bodies(self._messages))
+        return self
+
+    def events_of(self, cluster: str) -> list[dict[str, Any]]:
+        """The events about a cluster."""
+        return [event for event in self.events if event["detail"].get("cluster", {}).get("name") == cluster]
+
+    def messages_about(self, cluster: str) -> list[dict[str, Any]]:
+        """The messages about a cluster."""
+        return [message for message in self.messages if f"Cluster {cluster} " in message["Message"]]
 
 
 _no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -253,6 +253,39 @@ def test_a_notice_ten_times_in_pages_and_out_of_order_is_one_campaigns_work(stac
         assert len(before_the_run) == 2, "one look by intake, one by plan"
 
 
+def test_the_world_is_told_of_an_upgrade_in_order_and_people_once(stack: LocalStack) -> None:
+    stack.sim("clusters", cluster("loud"))
+    listener = stack.listen()
+    assert stack.wait(stack.start_upgrade({"cluster": "loud", "target": "1.35"}))["status"] == "SUCCEEDED"
+    told = until(lambda: listener.hear().messages_about("loud"))
+    heard = listener.hear().events_of("loud")
+
+    kinds = [event["detail-type"].removeprefix("EKS Upgrade ") for event in heard]
+    assert kinds[:2] == ["Planned", "Started"] and kinds[-1] == "Completed"
+    assert set(kinds[2:-1]) == {"Step Done"}
+    (run,) = {entry["run"] for entry in lines(stack, "loud")}
+    by_seq = {f"{run}/{entry['seq']}": entry for entry in lines(stack, "loud")}
+    ids = [event["detail"]["id"] for event in heard]
+    assert ids == sorted(ids, key=lambda one: by_seq[one]["seq"]), "in the order of the ledger"
+    done = [entry["step"] for entry in lines(stack, "loud") if entry["event"] in ("succeeded", "satisfied", "verified", "baked", "skipped")]
+    assert [event["detail"]["step"]["id"] for event in heard[2:-1]] == done, "each step once"
+    assert all(event["resources"] == [ACCOUNT_ARN + "loud"] and event["detail"]["version"] == "1" for event in heard)
+
+    (message,) = told
+    assert message["Subject"] == "eks-upgrade: loud is at 1.35"
+    assert f"eks-upgrade history {run}" in message["Message"]
+
+
+def test_a_run_that_stops_says_what_is_wanted_of_whom(stack: LocalStack) -> None:
+    stack.sim("clusters", cluster("stuck", nodegroups=[{"name": "db", "size": 2, "pdb": "blocks"}]))
+    listener = stack.listen()
+    assert stack.wait(stack.start_upgrade({"cluster": "stuck", "target": "1.35"}))["error"] == "PodEvictionFailure"
+    (message,) = until(lambda: listener.hear().messages_about("stuck"))
+    assert "Wanted of the cluster's owner" in message["Message"] and "eks-upgrade start stuck --target 1.35" in message["Message"]
+    kinds = [event["detail-type"] for event in listener.hear().events_of("stuck")]
+    assert "EKS Upgrade Step Failed" in kinds and kinds[-1] == "EKS Upgrade Failed"
+
+
 def test_a_cluster_that_nobody_opted_in_is_recorded_and_told_about_and_left_alone(stack: LocalStack) -> None:
     stack.sim("clusters", cluster("stranger", tags={}))
     stack.put_notice(notice_of(["stranger"], "stranger"))

@@ -87,7 +87,7 @@ impl<'f> Execution<'f> {
         match (output, last.as_str()) {
             (Ok(output), "Upgraded") => End::Closed(read(output)),
             (Ok(mut output), "DryRun") => End::DryRun(read(output["plan"].take())),
-            (Err(failure), "Halted") => {
+            (Err(failure), "Halted" | "RolledBack") => {
                 let answer: Box<CloseAnswer> = read(self.variable("answer"));
                 let code = serde_json::to_value(&answer.ending).expect("it is JSON")["code"].take();
                 assert_eq!(code, failure.error, "it fails with what it halted for");

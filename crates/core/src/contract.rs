@@ -389,7 +389,7 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         ("intake-answer", schema_for!(IntakeAnswer)),
         ("voice-request", schema_for!(VoiceRequest)),
         ("voice-answer", schema_for!(VoiceAnswer)),
-        ("policy", schema_for!(crate::policy::Policy)),
+        ("policy", schema_for!(crate::policy::PolicyDocument)),
     ];
     payloads.into_iter().chain(crate::news::schemas()).collect()
 }
