@@ -15,7 +15,18 @@ fn fleet() -> Fleet {
 fn small_fleet() -> Fleet {
     let mut small = installed("prod-a", "1.34");
     small.addons.retain(|name, _| name == "kube-proxy");
-    Fleet::new().with(small)
+    Fleet::new().under("bake: {duration: 10m, gates: [cluster-health]}").with(small)
+}
+
+/// A hop that breaks the cluster, and goes back by policy.
+fn broken_fleet() -> Fleet {
+    let mut broken = installed("prod-a", "1.34").without_groups();
+    broken.addons.clear();
+    let fleet = Fleet::new().under("bake: {duration: 10m, gates: [cluster-health], onFailure: roll-back}").with(broken);
+    fleet.later(11 * 60, |eks| {
+        eks.change("prod-a", |cluster| cluster.cluster.health_issues.push("Ec2SubnetNotFound: gone".into()));
+    });
+    fleet
 }
 
 /// The calls of an upgrade to which nothing happens, in any order.
@@ -68,6 +79,36 @@ fn whatever_befalls_any_single_port_call_the_upgrade_completes_and_calls_eks_onc
             assert_eq!(sorted(told.began), expected, "{mishap:?} at port call {call}");
         }
     }
+}
+
+#[test]
+fn whatever_befalls_any_single_port_call_the_way_back_is_taken_once() {
+    let measured = broken_fleet();
+    let expected = upgrade(&measured, "1.35").rolled_back("BakeFailed").began;
+    let port_calls = measured.faults.calls();
+    for mishap in [Mishap::DiesBefore, Mishap::DiesAfter, Mishap::FailsBefore, Mishap::FailsAfter] {
+        for call in 0..port_calls {
+            let fleet = broken_fleet();
+            fleet.faults.at(call, mishap);
+            let told = upgrade(&fleet, "1.35").rolled_back("BakeFailed");
+            assert_eq!(told.began, expected, "{mishap:?} at port call {call}");
+        }
+    }
+}
+
+#[test]
+fn a_ledger_that_goes_down_before_planning_again_interrupts_the_run_and_says_so() {
+    let fleet = broken_fleet();
+    let mut first = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    first.until_at("NextHop");
+    first.until_at("Plan");
+    fleet.faults.table_down(true);
+    let end = first.finish();
+    assert!(matches!(&end, End::Interrupted(raised) if raised.name == "LedgerUnavailable"), "{end:?}");
+    assert_eq!(fleet.told.borrow().len(), 1, "somebody is told: the control plane is up already");
+    fleet.faults.table_down(false);
+    let told = upgrade(&fleet, "1.35").rolled_back("BakeFailed");
+    assert_eq!(told.run, first.run());
 }
 
 #[test]
