@@ -11,6 +11,7 @@ SPEED ?= 120
 PORT ?= 0
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
+POLICY ?= infra/policy.yaml
 PYTHON ?= python3
 ASL_VALIDATOR := 4.0.0
 
@@ -20,14 +21,15 @@ LAMBDA_VENV := .local/lambda
 PY := $(VENV)/bin/python
 # Cargo calls the directory of the profile `dev` by another name.
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-BINS := intake plan decide act eks-upgrade-sim eks-upgrade
+FUNCTIONS := intake plan decide act notify voice
+BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
 .PHONY: help setup build demo test lint lint-rust lint-infra sim local schemas package deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  PROFILE=$(PROFILE) (or release) SPEED=$(SPEED) FLEET=$(FLEET) NOTICE=$(NOTICE)"
+	@echo "  PROFILE=$(PROFILE) (or release) SPEED=$(SPEED) FLEET=$(FLEET) NOTICE=$(NOTICE) POLICY=$(POLICY)"
 
 setup: $(VENV)/.stamp ## the Python environment of the tests and the local stack
 
@@ -70,7 +72,7 @@ lint-rust:
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
 lint-infra: $(VENV)/.stamp $(LINT_VENV)/.stamp .local/npm/.stamp ## cfn-lint, sam validate, asl-validator
-	$(LINT_VENV)/bin/cfn-lint infra/template.yaml
+	$(LINT_VENV)/bin/cfn-lint infra/template.yaml infra/spoke.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(LINT_VENV)/bin/sam validate --lint --template infra/template.yaml
 	rm -rf .local/asl && $(PY) tests/local/definitions.py .local/asl
 	for definition in .local/asl/*.asl.json; do \
@@ -91,9 +93,11 @@ local: build setup ## the local stack until Ctrl-C, with what to export to reach
 schemas: ## write the JSON schemas of every payload anew from the Rust types
 	cargo run --locked --quiet --package eks-upgrade-pipeline --example schemas
 
-package: $(LAMBDA_VENV)/.stamp ## the functions for AWS: arm64, into target/lambda
+package: $(LAMBDA_VENV)/.stamp ## the functions for AWS with their policy: arm64, into target/lambda (POLICY=)
+	cargo run --locked --quiet --bin eks-upgrade -- policy check $(POLICY)
 	AWS_LC_SYS_NO_JITTER_ENTROPY=1 PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" \
-	  cargo lambda build --locked --release --arm64 --bin intake --bin plan --bin decide --bin act
+	  cargo lambda build --locked --release --arm64 $(addprefix --bin ,$(FUNCTIONS))
+	for function in $(FUNCTIONS); do cp $(POLICY) target/lambda/$$function/policy.yaml; done
 
 deploy: package $(LINT_VENV)/.stamp ## to AWS, with your credentials; asks before it changes anything
 	$(LINT_VENV)/bin/sam deploy --guided --template-file infra/template.yaml --capabilities CAPABILITY_IAM

@@ -18,7 +18,7 @@ fn placeholders(machine: &Machine) -> BTreeSet<String> {
 #[test]
 fn placeholders_are_exactly_those_that_the_template_fills() {
     let expected = BTreeMap::from([
-        ("campaign", vec!["NotificationTopicArn", "UpgradeStateMachineArn"]),
+        ("campaign", vec!["DecideFunctionArn", "UpgradeStateMachineArn"]),
         (
             "upgrade",
             vec!["DecideFunctionArn", "HopStateMachineArn", "NotificationTopicArn", "PlanFunctionArn"],
@@ -116,7 +116,7 @@ fn every_retry_is_bounded() {
 }
 
 /// Functions of `JSONata` that the definitions use.
-const JSONATA: [&str; 6] = ["contains", "exists", "merge", "parse", "substring", "type"];
+const JSONATA: [&str; 8] = ["contains", "count", "exists", "merge", "parse", "string", "substring", "type"];
 
 #[test]
 fn every_variable_that_is_read_is_assigned_somewhere() {

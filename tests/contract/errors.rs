@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use eks_upgrade_core::contract::RETRYABLE_ERRORS;
 use eks_upgrade_core::control::NotCounted;
 use eks_upgrade_core::door::DoorError;
-use eks_upgrade_core::ids::RunId;
+use eks_upgrade_core::ids::{CampaignId, RunId};
 use eks_upgrade_core::ledger::LedgerError;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_pipeline::error::PipelineError;
@@ -36,6 +36,10 @@ fn run() -> RunId {
     "prod-a-1.35-5f0c2a91".parse().unwrap()
 }
 
+fn campaign() -> CampaignId {
+    "sweep-5f0c2a91d3e4b6a7".parse().unwrap()
+}
+
 fn minor() -> Minor {
     "1.35".parse().unwrap()
 }
@@ -55,6 +59,9 @@ fn every_pipeline_error() -> Vec<PipelineError> {
         PipelineError::EksUnavailable(eks_down(true)),
         PipelineError::FateUnknown { call: text(), why: text() },
         PipelineError::LedgerBusy(run()),
+        PipelineError::CampaignLost(campaign()),
+        PipelineError::UnknownCampaign { campaign: campaign(), what: text() },
+        PipelineError::CampaignBusy(campaign()),
         PipelineError::Unproven(text()),
         PipelineError::NotSayable(text()),
         PipelineError::NotCounted(NotCounted::Unknown("ap-5f0c2a91d3e4".parse().unwrap())),
@@ -70,6 +77,9 @@ fn every_pipeline_error() -> Vec<PipelineError> {
             | PipelineError::EksUnavailable(_)
             | PipelineError::FateUnknown { .. }
             | PipelineError::LedgerBusy(_)
+            | PipelineError::CampaignLost(_)
+            | PipelineError::UnknownCampaign { .. }
+            | PipelineError::CampaignBusy(_)
             | PipelineError::Unproven(_)
             | PipelineError::NotSayable(_)
             | PipelineError::NotCounted(_) => {}

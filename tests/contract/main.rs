@@ -7,6 +7,7 @@
 
 mod dialect;
 mod errors;
+mod events;
 mod machine;
 mod payloads;
 mod routing;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use eks_upgrade_core::contract::Question;
+use serde_json::{Value, json};
 
 use crate::machine::{self, Machine};
 use crate::schema;
@@ -14,10 +15,6 @@ fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().cloned().collect()
 }
 
-fn set(names: &[&str]) -> BTreeSet<String> {
-    names.iter().map(|&name| name.to_owned()).collect()
-}
-
 /// The schema of what a function reads, for a payload that asks for `op`.
 fn request_of(function: &str, payload: &Value) -> Value {
     match function {
@@ -25,7 +22,10 @@ fn request_of(function: &str, payload: &Value) -> Value {
         "${ActFunctionArn}" => schema::of("act-request"),
         "${DecideFunctionArn}" => {
             let op = payload["op"].as_str().expect("decide is told what is asked");
-            schema::variant(&schema::of("decide-request"), "op", op).clone()
+            let of_campaigns = schema::of("campaign-request");
+            let is_one = schema::variants(&of_campaigns, Some("op")).contains(op);
+            let requests = if is_one { of_campaigns } else { schema::of("decide-request") };
+            schema::variant(&requests, "op", op).clone()
         }
         other => panic!("{other} is none of our functions"),
     }
@@ -50,7 +50,25 @@ fn every_question_to_decide_is_asked_by_some_state() {
         .flat_map(Machine::invocations)
         .filter_map(|(_, state, _)| state["Arguments"]["Payload"]["op"].as_str().map(str::to_owned))
         .collect();
-    assert_eq!(asked, schema::variants(&schema::of("decide-request"), Some("op")));
+    let of_runs = schema::variants(&schema::of("decide-request"), Some("op"));
+    let of_campaigns = schema::variants(&schema::of("campaign-request"), Some("op"));
+    assert!(of_runs.is_disjoint(&of_campaigns), "it is told by its name which of the two is meant");
+    assert_eq!(asked, &of_runs | &of_campaigns);
+}
+
+#[test]
+fn a_question_is_read_as_what_its_name_says() {
+    let read = |payload: Value| serde_json::from_value::<Question>(payload);
+    for op in schema::variants(&schema::of("campaign-request"), Some("op")) {
+        let error = read(json!({ "op": op })).unwrap_err().to_string();
+        assert!(error.contains("missing field `campaign`"), "{op}: {error}");
+    }
+    for op in schema::variants(&schema::of("decide-request"), Some("op")) {
+        let error = read(json!({ "op": op })).unwrap_err().to_string();
+        assert!(error.contains("missing field `run`"), "{op}: {error}");
+    }
+    let next = json!({"op": "next-wave", "campaign": "sweep-1", "generation": 1, "execution": "arn:e"});
+    assert!(matches!(read(next), Ok(Question::Campaign(_))));
 }
 
 #[test]
@@ -73,24 +91,28 @@ fn a_hop_is_started_with_exactly_its_input() {
 }
 
 #[test]
-fn a_campaign_reads_only_what_its_input_has() {
+fn a_campaign_reads_exactly_its_input_and_hands_it_on() {
     let campaign = machine::read("campaign");
-    let inputs = schema::properties(&schema::of("campaign-input"));
-    let remembered = &campaign.state("Remember")["Assign"];
-    for (variable, expression) in remembered.as_object().unwrap() {
-        assert_eq!(expression, &format!("{{% $states.input.{variable} %}}"));
-        assert!(inputs.contains(variable), "campaign-input has no {variable}");
-    }
-    let required: BTreeSet<String> = schema::of("campaign-input")["required"]
-        .as_array()
-        .unwrap()
+    let expected = schema::properties(&schema::of("campaign-input"));
+    let remembered = campaign.state("Remember")["Assign"].as_object().unwrap();
+    let read: BTreeSet<String> = remembered
         .iter()
-        .map(|name| name.as_str().unwrap().to_owned())
+        .filter(|(variable, value)| **value == format!("{{% $states.input.{variable} %}}"))
+        .map(|(variable, _)| variable.clone())
         .collect();
-    // What is left alone is for whoever reads the execution; a notification may be null, but is there.
-    let used = keys(remembered);
-    assert!(used.is_subset(&inputs) && required.contains("clusters"));
-    assert_eq!(&inputs - &used, set(&["leftAlone"]));
+    assert_eq!(read, expected);
+    let handed_on = &campaign.state("GoOnInAnotherExecution")["Arguments"];
+    assert_eq!(keys(&handed_on["Input"]), expected);
+    assert_eq!(handed_on["StateMachineArn"], "{% $states.context.StateMachine.Id %}");
+}
+
+#[test]
+fn what_a_wave_tells_of_a_cluster_is_what_is_counted() {
+    let campaign = machine::read("campaign");
+    let heard = schema::properties(&schema::definition("campaign-request", "Heard"));
+    let upgrade = campaign.state("UpgradeCluster");
+    assert_eq!(keys(&upgrade["Output"]), heard);
+    assert_eq!(keys(&upgrade["Catch"][0]["Output"]), heard);
 }
 
 #[test]
@@ -147,6 +169,9 @@ fn what_is_used_of_an_answer_is_in_it() {
         ("close", fields("close-answer")),
     ]);
     let known: BTreeSet<String> = answers.into_values().flatten().collect();
+    let of_campaigns = fields_used(&machine::read("campaign"), "decision");
+    assert!(of_campaigns.is_subset(&fields("campaign-decision")), "{of_campaigns:?}");
+
     let used = fields_used(&machine::read("upgrade"), "answer");
     assert!(used.is_subset(&known), "{:?}", &used - &known);
 }

@@ -44,18 +44,16 @@ fn only_act_changes_anything_and_verify_only_looks() {
     }
 }
 
-#[test]
-fn every_wait_is_a_state_of_its_name() {
-    let hop = read("hop");
-    let waits = machine::states_of(&hop.definition).filter(|(_, state)| state["Type"] == "Wait");
-    let names = variants(&schema::definition("decision", "WaitFor"), None);
+/// That each of these waits has a state of its name, and is routed to it.
+fn waits_by_name(machine: &machine::Machine, names: &BTreeSet<String>) {
+    let waits = machine::states_of(&machine.definition).filter(|(_, state)| state["Type"] == "Wait");
     let expected: BTreeSet<String> = names.iter().map(|name| format!("WaitFor{name}")).collect();
     assert_eq!(set(waits.map(|(name, _)| name)), expected);
 
     let mut routed = BTreeSet::new();
     // The cut that keeps a history short goes before all others and says nothing about what is waited for.
     let by_decision = |(condition, _): &(&str, &str)| !condition.contains("$rounds");
-    for (condition, next) in conditions(hop.state("WhatNow")).into_iter().filter(by_decision) {
+    for (condition, next) in conditions(machine.state("WhatNow")).into_iter().filter(by_decision) {
         // One that lists several decisions is about something else than what is waited for.
         if let (false, ["wait", what]) = (condition.contains(" in ["), &quoted(condition)[..]) {
             assert_eq!(next, format!("WaitFor{what}"), "{condition}");
@@ -66,9 +64,16 @@ fn every_wait_is_a_state_of_its_name() {
 }
 
 #[test]
+fn every_wait_is_a_state_of_its_name() {
+    waits_by_name(&read("hop"), &variants(&schema::definition("decision", "WaitFor"), None));
+    let of_campaigns = variants(&schema::definition("campaign-decision", "CampaignWait"), None);
+    waits_by_name(&read("campaign"), &of_campaigns);
+}
+
+#[test]
 fn every_decision_has_its_way() {
     let tested = |machine: &str, state: &str| -> BTreeSet<String> {
-        let machine = read(if machine == "hop" { "hop" } else { "upgrade" });
+        let machine = machine::all().into_iter().find(|one| one.name == machine).expect("a machine");
         let rules = conditions(machine.state(state));
         set(rules.into_iter().flat_map(|(condition, _)| {
             let words = quoted(condition);
@@ -78,6 +83,7 @@ fn every_decision_has_its_way() {
     };
     let decisions = variants(&schema::of("decision"), Some("next"));
     assert_eq!(tested("hop", "WhatNow"), decisions);
+    assert_eq!(tested("campaign", "WhatNow"), variants(&schema::of("campaign-decision"), Some("next")));
     let endings: BTreeSet<String> = &decisions - &set(["act", "ask", "wait"]);
     assert_eq!(tested("upgrade", "HowDidTheHopEnd"), endings, "what ends a hop is read by the upgrade");
     assert_eq!(tested("upgrade", "IsAnotherHop"), variants(&schema::of("next-hop"), Some("next")));
@@ -88,7 +94,7 @@ fn every_decision_has_its_way() {
 fn what_no_rule_knows_stops_and_is_never_guessed() {
     for machine in machine::all() {
         for (name, state) in machine.states() {
-            if state["Type"] == "Choice" && name != "AnyoneToTell" {
+            if state["Type"] == "Choice" {
                 let default = state["Default"].as_str().expect("a Choice has a default");
                 assert_eq!(machine.state(default)["Type"], "Fail", "{}: {name}", machine.name);
             }

@@ -23,11 +23,15 @@ from typing import Any
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import yaml
+
 from tests.local.stack import ROOT, LocalStack
 
 OPT_IN = ("eks-upgrade:enabled", "true")
 LEAD = timedelta(days=180)
 """The default policy's opt-in tag and lead: what makes a cluster one that should be upgraded."""
+NOTICE = Path(__file__).parent / "notices" / "health-eks-end-of-support.json"
+POLICY = ROOT / "tests" / "fleets" / "demo.policy.yaml"
 SWEEP = "rate(1 minute)"
 """The daily sweep in real time: the shortest rate there is. At 120 times the speed that is every two hours."""
 WATCH_S_MAX = 300
@@ -37,7 +41,8 @@ WATCH_S_MAX = 300
 def main() -> int:
     args = arguments()
     say(f"bringing up the local stack: simulator of EKS and Health, ministack, {args.speed:g} times as fast as time")
-    with LocalStack(args.fleet, speed=args.speed, sweep=SWEEP) as stack:
+    policy = yaml.safe_load(Path(args.policy).read_text())
+    with LocalStack(args.fleet, speed=args.speed, sweep=SWEEP, policy=policy) as stack:
         expected = expectations(stack)
         say(f"deployed infra/template.yaml; the clock shows {stack.now_shown:%Y-%m-%d %H:%M} UTC")
         notice = json.loads(Path(args.notice).read_text())
@@ -61,7 +66,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     here = Path(__file__).parent
     parser.add_argument("--fleet", default=here.parent / "fleets" / "demo.yaml", help="fleet file of the simulator")
-    parser.add_argument("--notice", default=here / "notices" / "health-eks-end-of-support.json", help="Health notice")
+    parser.add_argument("--policy", default=POLICY, help="policy of the deployment")
+    parser.add_argument("--notice", default=NOTICE, help="Health notice")
     parser.add_argument("--speed", type=float, default=120.0, help="how many times as fast as time")
     return parser.parse_args()
 
@@ -70,10 +76,14 @@ def say(text: str) -> None:
     print(f"\033[1m»\033[0m {text}" if sys.stdout.isatty() else f"» {text}", flush=True)
 
 
+def eks_upgrade() -> str:
+    """The command line's binary."""
+    return os.environ.get("EKS_UPGRADE_BIN", str(ROOT / "target" / "demo" / "eks-upgrade"))
+
+
 def command_line(stack: LocalStack, *arguments: str, timeout_s: float = 60) -> int:
-    binary = os.environ.get("EKS_UPGRADE_BIN", str(ROOT / "target" / "demo" / "eks-upgrade"))
     environment = {**os.environ, **stack.environment}
-    return subprocess.run([binary, *arguments], env=environment, timeout=timeout_s, check=False).returncode
+    return subprocess.run([eks_upgrade(), *arguments], env=environment, timeout=timeout_s, check=False).returncode
 
 
 def by_hand(stack: LocalStack, name: str, target: str) -> None:
@@ -153,8 +163,13 @@ def misses(expect: dict[str, Any], cluster: dict[str, Any], touched: bool, reaso
 
 
 def left_alone_reasons(stack: LocalStack) -> dict[str, str]:
-    campaigns = [item for item in stack.ledger() if item.get("kind") == "campaign"]
-    return {left["cluster"]: left["code"] for item in campaigns for left in json.loads(item["left_alone"])}
+    return {left["cluster"]: left["code"] for line in campaign_lines(stack) for left in line.get("clusters", [])}
+
+
+def campaign_lines(stack: LocalStack) -> list[dict[str, Any]]:
+    """The records of all campaigns, line by line; those of each in order, and the latest campaign last."""
+    items = [item for item in stack.ledger() if item["pk"].startswith("CAMPAIGN#") and "body" in item]
+    return [json.loads(item["body"]) for item in sorted(items, key=lambda item: (item["at"], item["pk"], item["sk"]))]
 
 
 def run_endings(stack: LocalStack) -> dict[str, dict[str, Any]]:

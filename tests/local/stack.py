@@ -5,6 +5,7 @@
         stack.wait(stack.start_upgrade({"cluster": "prod-a", "target": "1.35"}))
 
 The template's semantics are not touched: only where its artefacts lie (as `sam package` does) and its parameters.
+Of the state machines one thing is, because ministack does not know it: see `_for_ministack`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -38,9 +40,11 @@ LOCAL_SOURCE = "eks-upgrade.local"
 """What stands for the event source `aws.health`, which nobody but AWS may use."""
 HEAD_START_S = 3.0
 """Real seconds that bringing up a stack may take; the scaled clock shows the fleet's start after them."""
+LOOK_AGAIN_S = 5
+"""Real seconds after which whoever waits for an answer looks again."""
 KEPT_RUNS = 10
 """How many runs' logs are kept under .local/runs."""
-FUNCTIONS = ("intake", "plan", "decide", "act", "notify")
+FUNCTIONS = ("intake", "plan", "decide", "act", "notify", "voice")
 MACHINES = ("campaign", "upgrade", "hop")
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -76,8 +80,9 @@ class LocalStack:
         self.speed = speed
         self.name = name
         self._start_shown = fleet_data.get("start")
+        # What a test says of the policy travels as the file that `make package` would put there.
+        self._policy = yaml.safe_dump(policy or {})
         self._parameters = {
-            "Policy": json.dumps(policy or {}),
             "SweepSchedule": sweep,
             "Architecture": "x86_64",
             "DeletionProtection": "false",
@@ -163,6 +168,7 @@ class LocalStack:
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ENDPOINT_URL_EKS": self.sim_endpoint,
             "AWS_ENDPOINT_URL_HEALTH": self.sim_endpoint,
+            "AWS_ENDPOINT_URL_STS": self.sim_endpoint,
             # ministack takes a key of twelve digits for the number of the account.
             "AWS_ACCESS_KEY_ID": self.account,
             "AWS_SECRET_ACCESS_KEY": "local",
@@ -233,10 +239,10 @@ class LocalStack:
         s3.create_bucket(Bucket=bucket)
         uris = {}
         for function in FUNCTIONS:
-            s3.put_object(Bucket=bucket, Key=f"{function}.zip", Body=_zipped(self._binaries / function))
+            s3.put_object(Bucket=bucket, Key=f"{function}.zip", Body=_zipped(self._binaries / function, self._policy))
             uris[f"../target/lambda/{function}/"] = f"s3://{bucket}/{function}.zip"
         for machine in MACHINES:
-            definition = (self._definitions / f"{machine}.asl.json").read_bytes()
+            definition = _for_ministack((self._definitions / f"{machine}.asl.json").read_text()).encode()
             s3.put_object(Bucket=bucket, Key=f"{machine}.asl.json", Body=definition)
             uris[f"../statemachine/{machine}.asl.json"] = f"s3://{bucket}/{machine}.asl.json"
         body = json.dumps(sam.packaged(sam.read(), uris), indent=1)
@@ -269,8 +275,8 @@ class LocalStack:
         return boto3.Session(aws_access_key_id=self.account, aws_secret_access_key="local", region_name=self.region)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of a service of this stack (`eks` and `health` are the simulator)."""
-        endpoint = self.sim_endpoint if service in ("eks", "health") else self.endpoint
+        """A boto3 client of a service of this stack (`eks`, `health` and `sts` are the simulator)."""
+        endpoint = self.sim_endpoint if service in ("eks", "health", "sts") else self.endpoint
         config = Config(proxies={}, retries={"total_max_attempts": 3, "mode": "standard"}, s3={"addressing_style": "path"})
         return self._session.client(service, endpoint_url=endpoint, config=config)
 
@@ -467,14 +473,24 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _zipped(binary: Path) -> bytes:
-    """The deployment package of a binary. Stored, not deflated: it travels over loopback only."""
-    entry = zipfile.ZipInfo("bootstrap", date_time=(2020, 1, 1, 0, 0, 0))
-    entry.create_system = 3  # Unix, so that the mode below counts
-    entry.external_attr = 0o100755 << 16
+def _for_ministack(definition: str) -> str:
+    """The definition, with a number where the time that a task may take is an expression: ministack knows none there.
+
+    It counts real seconds and has no heartbeat. So the number stands for the heartbeat: whoever waits for an answer
+    looks again then.
+    """
+    return re.sub(r'"TimeoutSeconds": "{%[^"]*%}"', f'"TimeoutSeconds": {LOOK_AGAIN_S}', definition)
+
+
+def _zipped(binary: Path, policy: str) -> bytes:
+    """The deployment package of a binary and its policy. Stored, not deflated: it travels over loopback only."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(entry, binary.read_bytes())
+        for name, mode, content in (("bootstrap", 0o755, binary.read_bytes()), ("policy.yaml", 0o644, policy.encode())):
+            entry = zipfile.ZipInfo(name, date_time=(2020, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # Unix, so that the mode below counts
+            entry.external_attr = (0o100000 | mode) << 16
+            archive.writestr(entry, content)
     return packed.getvalue()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from .demo import campaign_lines
 from .stack import ROOT, LocalStack
 
 FLEET = ROOT / "tests" / "fleets" / "one.yaml"
@@ -55,7 +56,7 @@ def calls(stack: LocalStack, name: str, operation: str | None = None) -> list[di
 
 def lines(stack: LocalStack, name: str) -> list[dict[str, Any]]:
     """The ledger of the cluster's runs, in order."""
-    entries = [json.loads(item["body"]) for item in stack.ledger() if "body" in item]
+    entries = [json.loads(item["body"]) for item in stack.ledger() if item["pk"].startswith("RUN#") and "body" in item]
     return [entry for entry in entries if entry["run"].startswith(f"{name}-1.")]
 
 
@@ -286,14 +287,35 @@ def test_a_run_that_stops_says_what_is_wanted_of_whom(stack: LocalStack) -> None
     assert "EKS Upgrade Step Failed" in kinds and kinds[-1] == "EKS Upgrade Failed"
 
 
+def test_news_outlive_the_death_of_their_teller(stack: LocalStack) -> None:
+    stack.sim("clusters", cluster("mourned"))
+    listener = stack.listen()
+    execution = stack.start_upgrade({"cluster": "mourned", "target": "1.35"})
+    while stack.execution(execution)["status"] == "RUNNING":
+        stack.kill_function("notify")
+        time.sleep(0.3)
+    until(lambda: listener.hear().messages_about("mourned"))
+    told = [event["detail"]["id"] for event in listener.hear().events_of("mourned")]
+    silent = ("opened", "intended", "resumed", "bake-began")
+    first, *_ = (entry["seq"] for entry in lines(stack, "mourned") if entry["event"] == "started")
+    news = [entry for entry in lines(stack, "mourned") if entry["event"] not in silent and (entry["event"], entry["seq"]) != ("started", first)]
+    expected = [f"{entry['run']}/{entry['seq']}" for entry in news if entry["event"] != "started"]
+    assert set(expected) <= set(told)
+
+
 def test_a_cluster_that_nobody_opted_in_is_recorded_and_told_about_and_left_alone(stack: LocalStack) -> None:
     stack.sim("clusters", cluster("stranger", tags={}))
+    listener = stack.listen()
     stack.put_notice(notice_of(["stranger"], "stranger"))
-    campaign = until(lambda: [one for one in stack.ledger() if one.get("kind") == "campaign" and "stranger" in one["left_alone"]])[0]
-    (left,) = json.loads(campaign["left_alone"])
+    told = until(lambda: [line for line in campaign_lines(stack) if line["event"] == "left-alone" and "stranger" in str(line)])[0]
+    (left,) = told["clusters"]
     assert left["code"] == "not-opted-in" and "eks-upgrade:enabled=true" in left["text"]
-    done = until(lambda: [one for one in stack.executions("campaign", "SUCCEEDED") if one["name"].startswith(campaign["campaign"])])
-    assert "NotifyLeftAlone" in stack.states_entered(done[0]["executionArn"])
+    assert "stranger" in told["notification"]["message"]
+    until(lambda: [message for message in listener.hear().messages if message["Message"] == told["notification"]["message"]])
+    left_alone = [event for event in listener.hear().events if event["detail-type"] == "EKS Upgrade Campaign Left Alone"]
+    assert told["campaign"] in {event["detail"]["campaign"] for event in left_alone}
+    record = [line for line in campaign_lines(stack) if line["campaign"] == told["campaign"]]
+    assert record[-1]["event"] == "ended", "there is nothing to upgrade, and no execution that would"
     assert calls(stack, "stranger") == [] and lines(stack, "stranger") == []
 
 

@@ -27,6 +27,7 @@ WITHOUT_RESOURCE_TYPE = {
     "logs:ListLogDeliveries",
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
+    "states:SendTaskSuccess",
     "xray:GetSamplingRules",
     "xray:GetSamplingTargets",
     "xray:PutTelemetryRecords",
@@ -100,6 +101,7 @@ def test_only_act_changes_clusters() -> None:
         if action.startswith("eks:") and not action.startswith(reading)
     }
     assert changing == {
+        ("ActRole", "eks:UpdateClusterConfig"),
         ("ActRole", "eks:UpdateClusterVersion"),
         ("ActRole", "eks:UpdateNodegroupVersion"),
         ("ActRole", "eks:UpdateAddon"),
@@ -110,6 +112,31 @@ def test_the_ledger_is_never_deleted_from() -> None:
     for role in ROLES:
         written = _actions_of(role, "dynamodb")
         assert not {action for action in written if "Delete" in action or "Batch" in action}, role
+
+
+def test_of_a_cluster_s_configuration_only_the_support_type_may_be_set() -> None:
+    granted = [statement for _, statement in _statements() if "eks:UpdateClusterConfig" in _listed(statement["Action"])]
+    assert [_listed(statement["Action"]) for statement in granted] == [["eks:UpdateClusterConfig"]]
+    assert granted[0]["Condition"]["StringEqualsIgnoreCase"] == {"eks:supportType": "EXTENDED"}
+
+
+def test_only_the_voice_may_write_what_people_say() -> None:
+    for role, statement in _statements():
+        writes = {"dynamodb:PutItem", "dynamodb:UpdateItem"} & set(_listed(statement["Action"]))
+        if role == "VoiceRole" or not writes:
+            continue
+        keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        assert not [key for key in keys if key.startswith(("CONTROL", "CONSENT", "*"))], role
+
+
+def test_who_may_speak_may_do_nothing_else() -> None:
+    policies = sam.of_type(TEMPLATE, "AWS::IAM::ManagedPolicy")
+    assert set(policies) == {"ApproverPolicy"}
+    properties = policies["ApproverPolicy"]["Properties"]
+    assert not {"Roles", "Groups", "Users"} & set(properties), "an owner attaches it, nobody else"
+    [statement] = properties["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert statement["Resource"] == {"Fn::GetAtt": ["VoiceFunction", "Arn"]}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

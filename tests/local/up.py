@@ -8,6 +8,7 @@ Prints what a client needs as shell exports, and what the stack is made of.
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import signal
 import sys
@@ -31,7 +32,7 @@ def main() -> int:
     # A shell starts what runs in its background with Ctrl-C ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     stack = LocalStack(
-        arguments.fleet, speed=arguments.speed, sweep=arguments.sweep, parameters={"Policy": arguments.policy}
+        arguments.fleet, speed=arguments.speed, sweep=arguments.sweep, policy=json.loads(arguments.policy)
     )
     try:
         with stack:

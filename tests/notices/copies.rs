@@ -28,9 +28,9 @@ fn copy(event: &Value, number: usize) -> Value {
 }
 
 fn take(fleet: &Fleet, event: &Value) -> IntakeAnswer {
-    let before = fleet.table.memory.kept().started.len();
+    let before = fleet.campaigns().len();
     let answer = fleet.take(event).expect("it lives").expect("it answers");
-    for campaign in &fleet.table.memory.kept().started[before..] {
+    for campaign in &fleet.campaigns()[before..] {
         assert_eq!(objections(fleet, campaign), Vec::<String>::new());
     }
     answer
@@ -39,8 +39,8 @@ fn take(fleet: &Fleet, event: &Value) -> IntakeAnswer {
 /// How often each cluster was started, over all campaigns.
 fn started(fleet: &Fleet) -> BTreeMap<String, usize> {
     let mut count = BTreeMap::new();
-    for campaign in &fleet.table.memory.kept().started {
-        for request in &campaign.clusters {
+    for (_, requests) in fleet.campaigns() {
+        for request in &requests {
             *count.entry(request.cluster.replace(ARN, "")).or_insert(0) += 1;
         }
     }
@@ -53,8 +53,7 @@ fn once(clusters: &[&str]) -> BTreeMap<String, usize> {
 
 /// Runs every upgrade that campaigns asked for; gives how many were closed.
 fn run_campaigns(fleet: &Fleet) -> usize {
-    let campaigns = fleet.table.memory.kept().started.clone();
-    let requests = campaigns.iter().flat_map(|campaign| &campaign.clusters);
+    let requests = fleet.campaigns().into_iter().flat_map(|(_, requests)| requests);
     let ends = requests.map(|request| fleet.start(serde_json::to_value(request).unwrap()).finish());
     ends.filter(|end| matches!(end, End::Closed(_))).count()
 }
@@ -67,8 +66,7 @@ fn the_documented_notice_starts_what_is_due_and_tells_about_the_rest() {
     };
     assert_eq!(upgrades, [format!("{ARN}prod-a")]);
     assert_eq!(left_alone.len(), 1);
-    let kept = fleet.table.memory.kept();
-    let told = kept.started[0].notification.as_ref().unwrap();
+    let told = &fleet.told_of_campaigns()[0];
     assert!(told.message.contains("prod-b") && told.message.contains("eks-upgrade:enabled=true"));
 }
 
@@ -95,7 +93,7 @@ fn ten_copies_before_while_and_after_the_upgrade_call_eks_once() {
     for number in 0..3 {
         take(&fleet, &copy(&naming(&["prod-a"]), number));
     }
-    let request = serde_json::to_value(&fleet.table.memory.kept().started[0].clusters[0]).unwrap();
+    let request = serde_json::to_value(&fleet.campaigns()[0].1[0]).unwrap();
     let mut execution = fleet.start(request);
     for number in 3..7 {
         execution.step();
@@ -164,7 +162,7 @@ fn what_a_notice_says_of_status_version_and_date_decides_nothing() {
 fn a_reminder_while_the_run_goes_on_starts_nothing() {
     let fleet = fleet();
     take(&fleet, &naming(&["prod-a"]));
-    let request = serde_json::to_value(&fleet.table.memory.kept().started[0].clusters[0]).unwrap();
+    let request = serde_json::to_value(&fleet.campaigns()[0].1[0]).unwrap();
     let mut execution = fleet.start(request);
     for _ in 0..6 {
         execution.step();
@@ -183,7 +181,7 @@ fn a_reminder_while_the_run_goes_on_starts_nothing() {
 fn a_cluster_whose_run_halted_waits_for_a_person_however_its_arn_is_written() {
     let fleet = fleet();
     take(&fleet, &naming(&["prod-a"]));
-    let request = serde_json::to_value(&fleet.table.memory.kept().started[0].clusters[0]).unwrap();
+    let request = serde_json::to_value(&fleet.campaigns()[0].1[0]).unwrap();
     let denied = eks_upgrade_tests::Twist::Refused(403, "AccessDeniedException", "no".into());
     fleet.eks.twist(eks_upgrade_core::cluster::Resource::ControlPlane, denied);
     fleet.start(request).finish();
@@ -228,7 +226,7 @@ fn whatever_befalls_any_single_port_call_the_next_try_starts_what_is_due() {
             }
             let place = format!("{mishap:?} at port call {call}");
             assert_eq!(take(&fleet, &copy(&event, 1)), IntakeAnswer::Duplicate, "{place}");
-            assert_eq!(fleet.table.memory.kept().started.len(), 1, "{place}");
+            assert_eq!(fleet.campaigns().len(), 1, "{place}");
             let mut clusters = started(&fleet);
             if clusters.len() < 2 {
                 // A cluster that could not be looked at holds up no other; the next sweep has it.

@@ -3,6 +3,7 @@
 use eks_upgrade_core::calendar::SupportStatus;
 use eks_upgrade_core::cluster::Status;
 use eks_upgrade_core::contract::CampaignInput;
+use eks_upgrade_core::door::UpgradeRequest;
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_tests::{Fleet, installed};
 use serde_json::Value;
@@ -28,10 +29,11 @@ pub fn fleet() -> Fleet {
 }
 
 /// Why the campaign should not have been started; empty when it should.
-pub fn objections(fleet: &Fleet, campaign: &CampaignInput) -> Vec<String> {
+pub fn objections(fleet: &Fleet, campaign: &(CampaignInput, Vec<UpgradeRequest>)) -> Vec<String> {
+    let (input, requests) = campaign;
     let state = fleet.eks.state();
     let mut found = Vec::new();
-    for request in &campaign.clusters {
+    for request in requests {
         let name = &request.cluster;
         let theirs = state.clusters.values().find(|installed| installed.cluster.arn.to_string() == *name);
         let Some(cluster) = theirs.map(|installed| &installed.cluster) else {
@@ -57,19 +59,19 @@ pub fn objections(fleet: &Fleet, campaign: &CampaignInput) -> Vec<String> {
             found.push(format!("{name} would go to {target}"));
         }
     }
-    let names: std::collections::BTreeSet<_> = campaign.clusters.iter().map(|r| &r.cluster).collect();
-    if names.len() != campaign.clusters.len() {
+    let names: std::collections::BTreeSet<_> = requests.iter().map(|r| &r.cluster).collect();
+    if names.len() != requests.len() {
         found.push("a cluster stands twice".into());
     }
     // What Step Functions takes as input, what SNS takes as a subject.
-    let bytes = serde_json::to_string(campaign).unwrap().len();
+    let bytes = serde_json::to_string(input).unwrap().len();
     if bytes > 256 * 1024 {
         found.push(format!("the execution's input has {bytes} bytes"));
     }
-    if let Some(told) = &campaign.notification
-        && (told.subject.len() > 100 || told.message.len() > 256 * 1024)
-    {
-        found.push("the notification is too long".into());
+    for told in fleet.told_of_campaigns() {
+        if told.subject.len() > 100 || told.message.len() > 256 * 1024 {
+            found.push("the notification is too long".into());
+        }
     }
     found
 }

@@ -26,11 +26,11 @@ fn share(seed: u64) {
         fleet.table.memory = Memory::default();
         let answer = fleet.take(&event).unwrap_or_else(|| panic!("it died: {}", place()));
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {}", place()));
-        let kept = fleet.table.memory.kept();
-        for campaign in &kept.started {
+        for campaign in &fleet.campaigns() {
             assert_eq!(objections(&fleet, campaign), Vec::<String>::new(), "{}", place());
-            campaigns += usize::from(!campaign.clusters.is_empty());
+            campaigns += usize::from(!campaign.1.is_empty());
         }
+        let kept = fleet.table.memory.kept();
         if let IntakeAnswer::Refused { code, message } = answer {
             assert!(!code.is_empty() && message.chars().count() < 500, "{}", place());
             assert_eq!(kept.refused.len(), 1, "not recorded: {}", place());

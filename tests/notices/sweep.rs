@@ -13,11 +13,11 @@ fn sweep(fleet: &Fleet) -> IntakeAnswer {
 }
 
 fn started(fleet: &Fleet) -> Vec<String> {
-    let kept = fleet.table.memory.kept();
-    for campaign in &kept.started {
+    let campaigns = fleet.campaigns();
+    for campaign in &campaigns {
         assert_eq!(objections(fleet, campaign), Vec::<String>::new());
     }
-    kept.started.iter().flat_map(|campaign| &campaign.clusters).map(|r| r.cluster.clone()).collect()
+    campaigns.into_iter().flat_map(|(_, requests)| requests).map(|request| request.cluster).collect()
 }
 
 #[test]
@@ -45,8 +45,7 @@ fn people_are_told_once_and_not_daily() {
         fleet.pass(DAY_S);
         sweep(&fleet);
     }
-    let kept = fleet.table.memory.kept();
-    let told = kept.started.iter().filter_map(|campaign| campaign.notification.as_ref());
+    let told = fleet.told_of_campaigns().into_iter();
     assert_eq!(told.filter(|message| message.message.contains("prod-b")).count(), 1);
 }
 
@@ -55,10 +54,10 @@ fn notice_and_sweep_of_one_cluster_make_one_upgrade() {
     let fleet = fleet();
     fleet.take(&documented()).unwrap().unwrap();
     sweep(&fleet);
-    let requests = fleet.table.memory.kept().started.clone();
-    let mut executions: Vec<_> = requests
-        .iter()
-        .flat_map(|campaign| &campaign.clusters)
+    let mut executions: Vec<_> = fleet
+        .campaigns()
+        .into_iter()
+        .flat_map(|(_, requests)| requests)
         .filter(|request| request.cluster.ends_with("prod-a"))
         .map(|request| fleet.start(serde_json::to_value(request).unwrap()))
         .collect();

@@ -6,12 +6,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use eks_upgrade_core::arn::{ClusterName, Home};
-use eks_upgrade_core::contract::{ActAnswer, ActRequest, CampaignInput, IntakeAnswer};
-use eks_upgrade_core::ids::RunId;
+use eks_upgrade_core::campaign::CampaignState;
+use eks_upgrade_core::contract::{ActAnswer, ActRequest, CampaignInput, IntakeAnswer, Notification};
+use eks_upgrade_core::door::UpgradeRequest;
+use eks_upgrade_core::ids::{CampaignId, RunId};
 use eks_upgrade_core::ledger::{Event, RunState};
+use eks_upgrade_core::news::CampaignTeller;
 use eks_upgrade_core::policy::{Bake, PolicyDocument};
 use eks_upgrade_core::screen::Lease;
 use eks_upgrade_pipeline::act::Act;
+use eks_upgrade_pipeline::campaign::Campaigning;
 use eks_upgrade_pipeline::decide::Decide;
 use eks_upgrade_pipeline::error::Answer;
 use eks_upgrade_pipeline::intake::Intake;
@@ -127,6 +131,11 @@ impl Fleet {
         Decide { eks: &self.eks, ledger: &self.table, time: self.clock.clone() }
     }
 
+    /// The decide function, asked of a campaign.
+    pub fn campaigning(&self) -> Campaigning<&FakeEks, &Table, &Table, VirtualClock> {
+        Campaigning { eks: &self.eks, ledger: &self.table, executions: &self.table, time: self.clock.clone() }
+    }
+
     /// The act function.
     pub fn actor(&self) -> Act<&FakeEks, &Table, VirtualClock> {
         Act { eks: &self.eks, ledger: &self.table, time: self.clock.clone() }
@@ -238,6 +247,38 @@ impl Fleet {
         let (place, _) =
             open.iter().enumerate().filter(|(_, (at, _))| *at <= until).min_by_key(|(_, (at, _))| *at)?;
         Some(open.remove(place))
+    }
+
+    /// The campaigns that were started, in order, each with the upgrades that it asks for.
+    #[must_use]
+    pub fn campaigns(&self) -> Vec<(CampaignInput, Vec<UpgradeRequest>)> {
+        let started = self.table.memory.kept().started.clone();
+        let with_requests = |input: CampaignInput| {
+            let requests = self.table.memory.requests(&input.campaign);
+            (input, requests)
+        };
+        started.into_iter().map(with_requests).collect()
+    }
+
+    /// What a campaign's record adds up to; reading it checks its chain.
+    #[must_use]
+    pub fn campaign(&self, campaign: &CampaignId) -> CampaignState {
+        let lines = self.table.memory.kept().records.get(campaign).cloned().unwrap_or_default();
+        CampaignState::read(&lines).expect("the record reads").expect("the campaign is there")
+    }
+
+    /// What people are told of campaigns.
+    #[must_use]
+    pub fn told_of_campaigns(&self) -> Vec<Notification> {
+        let records = self.table.memory.kept().records.clone();
+        let told = records.values().flat_map(|lines| {
+            let mut teller = CampaignTeller::default();
+            lines
+                .iter()
+                .filter_map(move |line| teller.take(line).expect("the record reads")?.tell)
+                .collect::<Vec<_>>()
+        });
+        told.collect()
     }
 
     /// The lease on a cluster.

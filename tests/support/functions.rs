@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use eks_upgrade_core::contract::{ActRequest, DecideRequest, PlanRequest};
+use eks_upgrade_core::contract::{ActRequest, PlanRequest, Question};
 use eks_upgrade_pipeline::error::{Answer, PipelineError};
+use eks_upgrade_pipeline::question::Replied;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -46,8 +47,10 @@ pub(crate) fn ours() -> BTreeMap<String, Function> {
         lambda(payload, async |request: PlanRequest| planner.plan(&request).await)
     });
     let decide: Function = Rc::new(|fleet, payload| {
-        let decider = fleet.decider();
-        lambda(payload, async |request: DecideRequest| decider.answer(&request).await)
+        lambda(payload, async |question: Question| match question {
+            Question::Run(asked) => fleet.decider().answer(&asked).await.map(Replied::Run),
+            Question::Campaign(asked) => fleet.campaigning().answer(&asked).await.map(Replied::Campaign),
+        })
     });
     let act: Function = Rc::new(|fleet, payload| {
         let actor = fleet.actor();

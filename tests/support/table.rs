@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::campaign::CampaignState;
 use eks_upgrade_core::contract::CampaignInput;
 use eks_upgrade_core::control::{Approval, Consent, KillSwitch};
 use eks_upgrade_core::ids::{ApprovalId, CampaignId, ExecutionArn, RunId, TaskToken};
 use eks_upgrade_core::ledger::Sealed;
-use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::waits::Learned;
 use eks_upgrade_pipeline::memory::Memory;
 use eks_upgrade_pipeline::ports::{
-    Campaigns, Claim, Durations, EksDown, Executions, Inbox, Ledger, LedgerDown, Said, Write, WriteError,
+    CampaignLedger, Campaigns, Claim, Durations, EksDown, Executions, Inbox, Ledger, LedgerDown, Said, Write,
+    WriteError,
 };
 use jiff::Timestamp;
 
@@ -90,14 +92,23 @@ impl Inbox for &Table {
     async fn refuse(&self, what: &str, code: &str, message: &str, at: Timestamp) -> Result<(), LedgerDown> {
         self.try_it(|| now((&self.memory).refuse(what, code, message, at))).await?
     }
+}
 
-    async fn campaign(
-        &self,
-        input: &CampaignInput,
-        left_alone: &[LeftAlone],
-        at: Timestamp,
-    ) -> Result<(), LedgerDown> {
-        self.try_it(|| now((&self.memory).campaign(input, left_alone, at))).await?
+impl CampaignLedger for &Table {
+    async fn campaign_lines(&self, campaign: &CampaignId) -> Result<Vec<Sealed>, LedgerDown> {
+        self.try_it(|| now((&self.memory).campaign_lines(campaign))).await?
+    }
+
+    async fn append(&self, state: &CampaignState, lines: &[Sealed]) -> Result<(), WriteError> {
+        self.try_it(|| now((&self.memory).append(state, lines))).await.map_err(WriteError::Down)?
+    }
+
+    async fn open_campaigns(&self) -> Result<Vec<CampaignId>, LedgerDown> {
+        self.try_it(|| now((&self.memory).open_campaigns())).await?
+    }
+
+    async fn leases(&self) -> Result<Vec<(ClusterArn, Lease)>, LedgerDown> {
+        self.try_it(|| now((&self.memory).leases())).await?
     }
 }
 

@@ -1,33 +1,123 @@
 //! Amazon EKS behind the `Eks` and `EksWrites` ports.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use aws_config::SdkConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_eks::Client;
 use aws_sdk_eks::config::http::HttpResponse;
 use aws_sdk_eks::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_eks::types::{LaunchTemplateSpecification, ResolveConflicts};
-use eks_upgrade_core::arn::ClusterName;
+use aws_sdk_eks::types::{
+    Category, InsightsFilter, LaunchTemplateSpecification, ResolveConflicts, SupportType,
+    UpgradePolicyRequest,
+};
+use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::calendar::Calendar;
-use eks_upgrade_core::cluster::{Addon, Cluster, Found, LaunchTemplate, NodeGroup, Offer, Resource, Update};
+use eks_upgrade_core::cluster::{
+    Addon, Cluster, Found, Insight, InsightCategory, LaunchTemplate, NodeGroup, Offer, Resource, Update,
+};
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{Token, UpdateId};
+use eks_upgrade_core::policy::Spoke;
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_pipeline::ports::{CallError, Eks, EksDown, EksWrites};
+use tokio::sync::Mutex;
 
 use crate::translate::{self, Odd};
 use crate::{chain, down};
 
-/// EKS in one account and Region.
+/// The name of a spoke's session in which clusters are only looked at.
+const READING: &str = "eks-upgrade";
+/// The name of a spoke's session in which they are changed. The role in the spoke lets no other change anything.
+const ACTING: &str = "eks-upgrade-act";
+
+/// EKS at home and in the spokes of the policy. A clone shares its clients.
 #[derive(Clone, Debug)]
-pub struct AwsEks(Client);
+pub struct AwsEks(Arc<Places>);
+
+#[derive(Debug)]
+struct Places {
+    sdk: SdkConfig,
+    home: Home,
+    spokes: Vec<Spoke>,
+    session: &'static str,
+    clients: Mutex<BTreeMap<Home, Client>>,
+}
+
+/// How a place is reached.
+#[derive(Debug, PartialEq, Eq)]
+enum Way<'a> {
+    /// With the credentials of this process.
+    Plain,
+    /// By assuming the role of a spoke.
+    Role(&'a Spoke),
+}
+
+/// Places are reached as the policy says, and no others.
+fn way<'a>(home: &Home, spokes: &'a [Spoke], place: &Home) -> Option<Way<'a>> {
+    if place == home {
+        return Some(Way::Plain);
+    }
+    if place.partition != home.partition {
+        return None;
+    }
+    let there = |spoke: &&Spoke| spoke.account == place.account && spoke.regions.contains(&place.region);
+    let spoke = spokes.iter().find(there)?;
+    Some(if place.account == home.account { Way::Plain } else { Way::Role(spoke) })
+}
 
 impl AwsEks {
-    /// A client from the environment's configuration.
+    /// EKS to look at, from the environment's configuration.
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
-        Self(Client::new(config))
+    pub fn new(config: &SdkConfig, home: Home, spokes: Vec<Spoke>) -> Self {
+        Self::as_session(config, home, spokes, READING)
+    }
+
+    /// EKS to look at and to change. Only the act function has this.
+    #[must_use]
+    pub fn acting(config: &SdkConfig, home: Home, spokes: Vec<Spoke>) -> Self {
+        Self::as_session(config, home, spokes, ACTING)
+    }
+
+    fn as_session(sdk: &SdkConfig, home: Home, spokes: Vec<Spoke>, session: &'static str) -> Self {
+        let clients = Mutex::default();
+        Self(Arc::new(Places { sdk: sdk.clone(), home, spokes, session, clients }))
+    }
+
+    /// The client for a place, made once. Nothing is sent before it is used.
+    async fn at(&self, operation: &'static str, place: &Home) -> Read<Client> {
+        let Places { sdk, home, spokes, session, clients } = &*self.0;
+        let mut clients = clients.lock().await;
+        if let Some(client) = clients.get(place) {
+            return Ok(client.clone());
+        }
+        let config = aws_sdk_eks::config::Builder::from(sdk).region(Region::new(place.region.to_string()));
+        let config = match way(home, spokes, place) {
+            Some(Way::Plain) => config,
+            Some(Way::Role(spoke)) => {
+                let role = format!("arn:{}:iam::{}:role/{}", place.partition, spoke.account, spoke.role);
+                // By STS at home: it need not be enabled in the spoke's Region for our account.
+                let provider = AssumeRoleProvider::builder(role)
+                    .external_id(&spoke.external_id)
+                    .session_name(*session)
+                    .configure(sdk)
+                    .build()
+                    .await;
+                config.credentials_provider(provider)
+            }
+            None => {
+                let why = format!(
+                    "{} of account {} is neither home nor a spoke of the policy; add it to `spokes` there",
+                    place.region, place.account
+                );
+                return Err(EksDown { operation, denied: true, why });
+            }
+        };
+        let client = Client::from_conf(config.build());
+        clients.insert(place.clone(), client.clone());
+        Ok(client)
     }
 }
 
@@ -57,29 +147,32 @@ fn map_found<T, U>(found: Found<T>, map: impl FnOnce(T) -> Read<U>) -> Read<Foun
 }
 
 impl Eks for AwsEks {
-    async fn cluster(&self, name: &ClusterName) -> Read<Found<Cluster>> {
+    async fn cluster(&self, cluster: &ClusterArn) -> Read<Found<Cluster>> {
         const OP: &str = "eks:DescribeCluster";
-        let answer = found(OP, self.0.describe_cluster().name(name.as_str()).send().await)?;
+        let eks = self.at(OP, &cluster.home()).await?;
+        let answer = found(OP, eks.describe_cluster().name(cluster.name.as_str()).send().await)?;
         map_found(answer, |output| {
             let cluster = output.cluster().ok_or_else(|| odd(OP)("EKS's answer has no cluster".into()))?;
             translate::cluster(cluster).map_err(odd(OP))
         })
     }
 
-    async fn cluster_names(&self) -> Read<Vec<ClusterName>> {
+    async fn clusters(&self, place: &Home) -> Read<Vec<ClusterArn>> {
         const OP: &str = "eks:ListClusters";
-        let mut pages = self.0.list_clusters().into_paginator().items().send();
+        let mut pages = self.at(OP, place).await?.list_clusters().into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
             let name = name.map_err(|error| down(OP, &error))?;
-            names.push(name.parse().map_err(|error| odd(OP)(format!("{error}")))?);
+            let name = name.parse().map_err(|error| odd(OP)(format!("{error}")))?;
+            names.push(place.cluster(&name));
         }
         Ok(names)
     }
 
-    async fn calendar(&self) -> Read<Calendar> {
+    async fn calendar(&self, place: &Home) -> Read<Calendar> {
         const OP: &str = "eks:DescribeClusterVersions";
-        let mut pages = self.0.describe_cluster_versions().include_all(true).into_paginator().items().send();
+        let eks = self.at(OP, place).await?;
+        let mut pages = eks.describe_cluster_versions().include_all(true).into_paginator().items().send();
         let mut releases = Vec::new();
         while let Some(version) = pages.next().await {
             let version = version.map_err(|error| down(OP, &error))?;
@@ -88,48 +181,57 @@ impl Eks for AwsEks {
         Ok(Calendar::new(releases))
     }
 
-    async fn node_group_names(&self, cluster: &ClusterName) -> Read<Vec<String>> {
-        let mut pages =
-            self.0.list_nodegroups().cluster_name(cluster.as_str()).into_paginator().items().send();
+    async fn node_group_names(&self, cluster: &ClusterArn) -> Read<Vec<String>> {
+        const OP: &str = "eks:ListNodegroups";
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks.list_nodegroups().cluster_name(cluster.name.as_str());
+        let mut pages = call.into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
-            names.push(name.map_err(|error| down("eks:ListNodegroups", &error))?);
+            names.push(name.map_err(|error| down(OP, &error))?);
         }
         Ok(names)
     }
 
-    async fn node_group(&self, cluster: &ClusterName, name: &str) -> Read<Found<NodeGroup>> {
+    async fn node_group(&self, cluster: &ClusterArn, name: &str) -> Read<Found<NodeGroup>> {
         const OP: &str = "eks:DescribeNodegroup";
-        let call = self.0.describe_nodegroup().cluster_name(cluster.as_str()).nodegroup_name(name);
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks.describe_nodegroup().cluster_name(cluster.name.as_str()).nodegroup_name(name);
         map_found(found(OP, call.send().await)?, |output| {
             let group = output.nodegroup().ok_or_else(|| odd(OP)("EKS's answer has no nodegroup".into()))?;
             translate::node_group(group).map_err(odd(OP))
         })
     }
 
-    async fn addon_names(&self, cluster: &ClusterName) -> Read<Vec<String>> {
-        let mut pages = self.0.list_addons().cluster_name(cluster.as_str()).into_paginator().items().send();
+    async fn addon_names(&self, cluster: &ClusterArn) -> Read<Vec<String>> {
+        const OP: &str = "eks:ListAddons";
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks.list_addons().cluster_name(cluster.name.as_str());
+        let mut pages = call.into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
-            names.push(name.map_err(|error| down("eks:ListAddons", &error))?);
+            names.push(name.map_err(|error| down(OP, &error))?);
         }
         Ok(names)
     }
 
-    async fn addon(&self, cluster: &ClusterName, name: &str) -> Read<Found<Addon>> {
+    async fn addon(&self, cluster: &ClusterArn, name: &str) -> Read<Found<Addon>> {
         const OP: &str = "eks:DescribeAddon";
-        let call = self.0.describe_addon().cluster_name(cluster.as_str()).addon_name(name);
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks.describe_addon().cluster_name(cluster.name.as_str()).addon_name(name);
         map_found(found(OP, call.send().await)?, |output| {
             let addon = output.addon().ok_or_else(|| odd(OP)("EKS's answer has no addon".into()))?;
             translate::addon(addon).map_err(odd(OP))
         })
     }
 
-    async fn offers(&self, addon: &str) -> Read<BTreeMap<Minor, Vec<Offer>>> {
-        let mut pages = self.0.describe_addon_versions().addon_name(addon).into_paginator().items().send();
+    async fn offers(&self, place: &Home, addon: &str) -> Read<BTreeMap<Minor, Vec<Offer>>> {
+        const OP: &str = "eks:DescribeAddonVersions";
+        let eks = self.at(OP, place).await?;
+        let mut pages = eks.describe_addon_versions().addon_name(addon).into_paginator().items().send();
         let mut offers = BTreeMap::new();
         while let Some(info) = pages.next().await {
-            let info = info.map_err(|error| down("eks:DescribeAddonVersions", &error))?;
+            let info = info.map_err(|error| down(OP, &error))?;
             for version in info.addon_versions() {
                 translate::offers(version, &mut offers);
             }
@@ -137,21 +239,42 @@ impl Eks for AwsEks {
         Ok(offers)
     }
 
-    async fn fargate_profiles(&self, cluster: &ClusterName) -> Read<Vec<String>> {
-        let mut pages =
-            self.0.list_fargate_profiles().cluster_name(cluster.as_str()).into_paginator().items().send();
+    async fn fargate_profiles(&self, cluster: &ClusterArn) -> Read<Vec<String>> {
+        const OP: &str = "eks:ListFargateProfiles";
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks.list_fargate_profiles().cluster_name(cluster.name.as_str());
+        let mut pages = call.into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
-            names.push(name.map_err(|error| down("eks:ListFargateProfiles", &error))?);
+            names.push(name.map_err(|error| down(OP, &error))?);
         }
         Ok(names)
     }
 
-    async fn update_ids(&self, cluster: &ClusterName, resource: &Resource) -> Read<Vec<UpdateId>> {
+    async fn insights(&self, cluster: &ClusterArn, category: InsightCategory) -> Read<Vec<Insight>> {
+        const OP: &str = "eks:ListInsights";
+        let eks = self.at(OP, &cluster.home()).await?;
+        let wanted = match category {
+            InsightCategory::UpgradeReadiness => Category::UpgradeReadiness,
+            InsightCategory::RollbackReadiness => Category::RollbackReadiness,
+        };
+        let filter = InsightsFilter::builder().categories(wanted).build();
+        let call = eks.list_insights().cluster_name(cluster.name.as_str()).filter(filter);
+        let mut pages = call.into_paginator().items().send();
+        let mut insights = Vec::new();
+        while let Some(insight) = pages.next().await {
+            let insight = insight.map_err(|error| down(OP, &error))?;
+            insights.push(translate::insight(&insight, category).map_err(odd(OP))?);
+        }
+        Ok(insights)
+    }
+
+    async fn update_ids(&self, cluster: &ClusterArn, resource: &Resource) -> Read<Vec<UpdateId>> {
         const OP: &str = "eks:ListUpdates";
         let (group, addon) = names(resource);
+        let eks = self.at(OP, &cluster.home()).await?;
         let call =
-            self.0.list_updates().name(cluster.as_str()).set_nodegroup_name(group).set_addon_name(addon);
+            eks.list_updates().name(cluster.name.as_str()).set_nodegroup_name(group).set_addon_name(addon);
         let mut pages = call.into_paginator().items().send();
         let mut ids = Vec::new();
         while let Some(id) = pages.next().await {
@@ -161,13 +284,13 @@ impl Eks for AwsEks {
         Ok(ids)
     }
 
-    async fn update(&self, cluster: &ClusterName, resource: &Resource, id: &UpdateId) -> Read<Found<Update>> {
+    async fn update(&self, cluster: &ClusterArn, resource: &Resource, id: &UpdateId) -> Read<Found<Update>> {
         const OP: &str = "eks:DescribeUpdate";
         let (group, addon) = names(resource);
-        let call = self
-            .0
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks
             .describe_update()
-            .name(cluster.as_str())
+            .name(cluster.name.as_str())
             .update_id(id.as_str())
             .set_nodegroup_name(group)
             .set_addon_name(addon);
@@ -188,34 +311,50 @@ fn names(resource: &Resource) -> (Option<String>, Option<String>) {
 }
 
 impl EksWrites for AwsEks {
-    async fn call(&self, cluster: &ClusterName, call: &Call, token: &Token) -> Result<UpdateId, CallError> {
+    async fn call(&self, cluster: &ClusterArn, call: &Call, token: &Token) -> Result<UpdateId, CallError> {
+        let unreached = |down: EksDown| {
+            CallError::Refused(Refusal { status: 403, name: "AccessDenied".into(), message: down.why })
+        };
+        let eks = self.at("eks:Update", &cluster.home()).await.map_err(unreached)?;
+        let (name, token) = (cluster.name.as_str(), token.as_str());
         let update = match call {
             Call::UpdateClusterVersion { version } => {
-                let call =
-                    self.0.update_cluster_version().name(cluster.as_str()).version(version.to_string());
-                let answer = call.client_request_token(token.as_str()).send().await;
+                let call = eks.update_cluster_version().name(name).version(version.to_string());
+                let answer = call.client_request_token(token).send().await;
                 answer.map_err(|error| call_error(&error))?.update
             }
-            Call::UpdateNodegroupVersion { name, version, launch_template, force } => {
-                let call = self.0.update_nodegroup_version().cluster_name(cluster.as_str());
+            Call::RollBackClusterVersion { version, force } => {
+                let call = eks.update_cluster_version().name(name).version(version.to_string());
+                let answer = call.force(*force).client_request_token(token).send().await;
+                answer.map_err(|error| call_error(&error))?.update
+            }
+            Call::SetExtendedSupport => {
+                let extended = UpgradePolicyRequest::builder().support_type(SupportType::Extended).build();
+                let call = eks.update_cluster_config().name(name).upgrade_policy(extended);
+                let answer = call.client_request_token(token).send().await;
+                answer.map_err(|error| call_error(&error))?.update
+            }
+            Call::UpdateNodegroupVersion { name: group, version, launch_template, force } => {
+                let call = eks.update_nodegroup_version().cluster_name(name).nodegroup_name(group);
                 let answer = call
-                    .nodegroup_name(name)
                     .set_version(version.map(|version| version.to_string()))
                     .set_launch_template(launch_template.as_ref().map(template))
                     .force(*force)
-                    .client_request_token(token.as_str())
+                    .client_request_token(token)
                     .send()
                     .await;
                 answer.map_err(|error| call_error(&error))?.update
             }
-            Call::UpdateAddon { name, version, role, configuration } => {
-                let call = self.0.update_addon().cluster_name(cluster.as_str()).addon_name(name);
+            Call::UpdateAddon { name: addon, version, role, configuration, overwrite } => {
+                let call = eks.update_addon().cluster_name(name).addon_name(addon);
+                let resolve =
+                    if *overwrite { ResolveConflicts::Overwrite } else { ResolveConflicts::Preserve };
                 let answer = call
                     .addon_version(version.as_str())
                     .set_service_account_role_arn(role.clone())
                     .set_configuration_values(configuration.clone())
-                    .resolve_conflicts(ResolveConflicts::Preserve)
-                    .client_request_token(token.as_str())
+                    .resolve_conflicts(resolve)
+                    .client_request_token(token)
                     .send()
                     .await;
                 answer.map_err(|error| call_error(&error))?.update
@@ -249,5 +388,43 @@ where
             CallError::Refused(Refusal { status: 400, name: "NotSent".into(), message: chain(error) })
         }
         _ => CallError::Unknown(chain(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(region: &str, account: &str) -> Home {
+        Home::of_arn(&format!("arn:aws:lambda:{region}:{account}:function:f")).unwrap()
+    }
+
+    #[test]
+    fn a_place_is_reached_as_the_policy_says_or_not_at_all() {
+        let home = place("us-east-1", "123456789012");
+        let spoke = |account: &str, region: &str| Spoke {
+            account: account.parse().unwrap(),
+            regions: vec![region.parse().unwrap()],
+            role: "eks-upgrade-spoke".into(),
+            external_id: "x".into(),
+        };
+        let spokes = [spoke("123456789012", "eu-west-1"), spoke("222222222222", "eu-west-1")];
+        assert_eq!(way(&home, &spokes, &home), Some(Way::Plain));
+        assert_eq!(way(&home, &spokes, &place("eu-west-1", "123456789012")), Some(Way::Plain));
+        assert_eq!(way(&home, &spokes, &place("eu-west-1", "222222222222")), Some(Way::Role(&spokes[1])));
+        assert_eq!(way(&home, &spokes, &place("us-east-1", "222222222222")), None);
+        assert_eq!(way(&home, &spokes, &place("eu-central-1", "123456789012")), None);
+        assert_eq!(way(&home, &spokes, &place("us-east-1", "999999999999")), None);
+        let elsewhere = Home { partition: "aws-cn".into(), ..place("eu-west-1", "222222222222") };
+        assert_eq!(way(&home, &spokes, &elsewhere), None);
+    }
+
+    #[tokio::test]
+    async fn a_place_out_of_reach_is_denied_in_words_and_nothing_is_sent() {
+        let sdk = SdkConfig::builder().build();
+        let eks = AwsEks::new(&sdk, place("us-east-1", "123456789012"), Vec::new());
+        let down = eks.clusters(&place("us-east-1", "999999999999")).await.unwrap_err();
+        assert!(down.denied);
+        assert!(down.why.contains("neither home nor a spoke"), "{}", down.why);
     }
 }

@@ -1,4 +1,5 @@
-//! The DynamoDB table behind the `Ledger` and `Inbox` ports. Its layout is in `table.rs`.
+//! The DynamoDB table behind the `Ledger` and `Inbox` ports. Its layout is in `table.rs`; what people say is
+//! in `said.rs`.
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -6,21 +7,20 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
 use eks_upgrade_core::arn::ClusterArn;
-use eks_upgrade_core::contract::CampaignInput;
 use eks_upgrade_core::ids::{CampaignId, Fence, RunId};
 use eks_upgrade_core::ledger::{Ending, Entry, Sealed};
-use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_core::screen::Lease;
 use eks_upgrade_pipeline::ports::{Claim, Inbox, LeaseChange, Ledger, LedgerDown, Write, WriteError};
 use jiff::Timestamp;
 
 use crate::chain;
-use crate::table::{BY_KIND, Building, Item, PK, SK, number, text};
+use crate::table::{BY_KIND, Building, Item, PK, SK, flag, number, text};
 
 /// The table.
 #[derive(Clone, Debug)]
 pub struct AwsLedger {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 /// A run at a glance.
@@ -36,11 +36,11 @@ pub struct RunHead {
     pub updated_at: String,
 }
 
-fn broken(error: impl std::fmt::Display) -> LedgerDown {
+pub(crate) fn broken(error: impl std::fmt::Display) -> LedgerDown {
     LedgerDown(error.to_string())
 }
 
-fn down(error: &(impl std::error::Error + 'static)) -> LedgerDown {
+pub(crate) fn down(error: &(impl std::error::Error + 'static)) -> LedgerDown {
     LedgerDown(chain(error))
 }
 
@@ -73,18 +73,7 @@ impl AwsLedger {
         Ok(items.iter().filter_map(head).collect())
     }
 
-    /// The newest campaigns' clusters that were left alone, up to `limit` campaigns.
-    pub async fn left_alone(&self, limit: i32) -> Result<Vec<LeftAlone>, LedgerDown> {
-        let items = self.by_kind("campaign", limit).await?;
-        let mut all = Vec::new();
-        for item in &items {
-            let listed = text(item, "left_alone").unwrap_or("[]");
-            all.extend(serde_json::from_str::<Vec<LeftAlone>>(listed).map_err(broken)?);
-        }
-        Ok(all)
-    }
-
-    async fn by_kind(&self, kind: &str, limit: i32) -> Result<Vec<Item>, LedgerDown> {
+    pub(crate) async fn by_kind(&self, kind: &str, limit: i32) -> Result<Vec<Item>, LedgerDown> {
         let answer = self
             .client
             .query()
@@ -100,7 +89,7 @@ impl AwsLedger {
         Ok(answer.items.unwrap_or_default())
     }
 
-    async fn get(&self, pk: String, sk: &str) -> Result<Option<Item>, LedgerDown> {
+    pub(crate) async fn get(&self, pk: String, sk: &str) -> Result<Option<Item>, LedgerDown> {
         let answer = self
             .client
             .get_item()
@@ -114,7 +103,7 @@ impl AwsLedger {
         Ok(answer.item)
     }
 
-    async fn put(&self, item: Item) -> Result<(), LedgerDown> {
+    pub(crate) async fn put(&self, item: Item) -> Result<(), LedgerDown> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(|_| ()).map_err(|error| down(&error))
     }
@@ -194,8 +183,27 @@ fn lease_item(
         .text("target", lease.target.to_string())
         .text("execution", lease.execution.as_str())
         .number("fence", lease.fence.0)
+        .maybe("campaign", lease.campaign.as_ref().map(CampaignId::as_str))
+        .maybe("ring", lease.ring.as_deref())
+        .flag("touched", lease.touched)
         .maybe("ended", ended)
         .build())
+}
+
+/// The lease that an item holds.
+pub(crate) fn lease_of(cluster: &ClusterArn, item: &Item) -> Result<Lease, LedgerDown> {
+    let missing = |name: &str| LedgerDown(format!("the lease on {cluster} has no readable {name}"));
+    let field = |name: &str| text(item, name).ok_or_else(|| missing(name));
+    Ok(Lease {
+        run: field("run")?.parse().map_err(broken)?,
+        target: field("target")?.parse().map_err(broken)?,
+        execution: field("execution")?.parse().map_err(broken)?,
+        fence: Fence(number(item, "fence").ok_or_else(|| missing("fence"))?),
+        campaign: text(item, "campaign").map(str::parse).transpose().map_err(broken)?,
+        ring: text(item, "ring").map(str::to_owned),
+        touched: flag(item, "touched"),
+        ended: text(item, "ended").map(serde_json::from_str).transpose().map_err(broken)?,
+    })
 }
 
 /// A line: its exact text and hash, and for people who look at the table what it is about.
@@ -220,6 +228,7 @@ fn head_item(write: &Write<'_>) -> Item {
     };
     let outcome = match ended {
         Some(Ending::Completed) => "completed",
+        Some(Ending::RolledBack { .. }) => "rolled-back",
         Some(Ending::Halted { .. }) => "halted",
         None => "running",
     };
@@ -241,17 +250,8 @@ fn head_item(write: &Write<'_>) -> Item {
 
 impl Ledger for AwsLedger {
     async fn lease(&self, cluster: &ClusterArn) -> Result<Option<Lease>, LedgerDown> {
-        let Some(item) = self.get(lease_key(cluster), "LEASE").await? else { return Ok(None) };
-        let missing = |name: &str| LedgerDown(format!("the lease on {cluster} has no readable {name}"));
-        let field = |name: &str| text(&item, name).ok_or_else(|| missing(name));
-        let ended = text(&item, "ended").map(serde_json::from_str).transpose().map_err(broken)?;
-        Ok(Some(Lease {
-            run: field("run")?.parse().map_err(broken)?,
-            target: field("target")?.parse().map_err(broken)?,
-            execution: field("execution")?.parse().map_err(broken)?,
-            fence: Fence(number(&item, "fence").ok_or_else(|| missing("fence"))?),
-            ended,
-        }))
+        let item = self.get(lease_key(cluster), "LEASE").await?;
+        item.map(|item| lease_of(cluster, &item)).transpose()
     }
 
     async fn lines(&self, run: &RunId) -> Result<Vec<Sealed>, LedgerDown> {
@@ -369,22 +369,6 @@ impl Inbox for AwsLedger {
             .text("code", code)
             .text("message", message)
             .expiring()
-            .build();
-        self.put(item).await
-    }
-
-    async fn campaign(
-        &self,
-        input: &CampaignInput,
-        left_alone: &[LeftAlone],
-        at: Timestamp,
-    ) -> Result<(), LedgerDown> {
-        let item = Building::key(format!("CAMPAIGN#{}", input.campaign), "HEAD")
-            .text("kind", "campaign")
-            .text("updated_at", at.to_string())
-            .text("campaign", input.campaign.as_str())
-            .text("input", serde_json::to_string(input).map_err(broken)?)
-            .text("left_alone", serde_json::to_string(left_alone).map_err(broken)?)
             .build();
         self.put(item).await
     }

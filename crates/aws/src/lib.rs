@@ -1,11 +1,14 @@
-//! EKS, Health, Step Functions and the DynamoDB table, behind the ports of `pipeline`.
+//! EKS, Health, Step Functions, STS and the DynamoDB table, behind the ports of `pipeline`.
 //!
 //! Translation only: SDK shapes become domain types here and nowhere else, and no SDK type leaves this
 //! crate. What EKS says in words that are not known stays distinguishable; it never becomes "fine".
 
+mod campaigns;
 pub mod eks;
 pub mod health;
+pub mod identity;
 pub mod ledger;
+mod said;
 pub mod sfn;
 mod table;
 mod translate;
@@ -18,8 +21,11 @@ fn down<E>(operation: &'static str, error: &E) -> EksDown
 where
     E: std::error::Error + ProvideErrorMetadata,
 {
-    let denied = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
-    EksDown { operation, denied, why: chain(error) }
+    let why = chain(error);
+    // A role that may not be assumed is no answer of the service's: the SDK could not even sign.
+    let not_assumed = error.code().is_none() && why.contains("sts:AssumeRole");
+    let denied = not_assumed || error.code().is_some_and(|code| code.starts_with("AccessDenied"));
+    EksDown { operation, denied, why }
 }
 
 /// An error and its causes in one line: the SDK's own display stops at "service error".

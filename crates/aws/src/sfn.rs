@@ -1,12 +1,13 @@
-//! Step Functions behind the `Executions` and `Campaigns` ports, and what the command line needs of it.
+//! Step Functions behind the `Executions`, `Campaigns` and `Wakes` ports, and what the command line needs of it.
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sfn::types::ExecutionStatus;
 use eks_upgrade_core::contract::CampaignInput;
-use eks_upgrade_core::ids::{ExecutionArn, digest};
-use eks_upgrade_pipeline::ports::{Campaigns, EksDown, Executions};
+use eks_upgrade_core::control::Answered;
+use eks_upgrade_core::ids::{ExecutionArn, TaskToken};
+use eks_upgrade_pipeline::ports::{Campaigns, EksDown, Executions, Wakes};
 
 use crate::down;
 
@@ -90,24 +91,60 @@ impl Executions for AwsExecutions {
     }
 }
 
-impl Campaigns for AwsExecutions {
-    async fn start(&self, input: &CampaignInput) -> Result<(), EksDown> {
-        const OP: &str = "states:StartExecution";
-        let odd = |why: String| EksDown { operation: OP, denied: false, why };
-        let machine =
-            self.campaign_machine.clone().ok_or_else(|| odd("no campaign state machine is set".into()))?;
-        let text = serde_json::to_string(input).map_err(|error| odd(error.to_string()))?;
-        // A try that has more clusters to upgrade than the one before is another execution; those that both name
-        // are turned away there, because the first has their leases.
-        let clusters: Vec<&str> = input.clusters.iter().map(|request| request.cluster.as_str()).collect();
-        let short: String = digest(&clusters).chars().take(8).collect();
-        let name = format!("{}-{short}", input.campaign);
-        let call = self.client.start_execution().state_machine_arn(machine).name(name);
-        match call.input(text).send().await {
+/// Errors that say that nobody waits with the token any more: whoever asked looks again by itself.
+const NOBODY_WAITS: [&str; 3] = ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"];
+
+impl Wakes for AwsExecutions {
+    async fn wake(&self, token: &TaskToken, answered: &Answered) -> Result<(), EksDown> {
+        const OP: &str = "states:SendTaskSuccess";
+        let output = serde_json::to_string(answered).map_err(|error| EksDown {
+            operation: OP,
+            denied: false,
+            why: error.to_string(),
+        })?;
+        match self.client.send_task_success().task_token(&token.0).output(output).send().await {
             Ok(_) => Ok(()),
-            // The name follows from the delivery: a copy of it was here before.
-            Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(()),
+            Err(error) if error.code().is_some_and(|code| NOBODY_WAITS.contains(&code)) => Ok(()),
             Err(error) => Err(down(OP, &error)),
         }
+    }
+}
+
+/// Executions of one campaign that are looked through for one that runs: more than ever follow each other while one
+/// intake works.
+const GENERATIONS_LOOKED_AT: u32 = 50;
+
+impl AwsExecutions {
+    /// Starts an execution; `false` when there was one of that name before.
+    async fn start_named(&self, machine: &str, name: &str, input: String) -> Result<bool, EksDown> {
+        let call = self.client.start_execution().state_machine_arn(machine).name(name).input(input);
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(false),
+            Err(error) => Err(down("states:StartExecution", &error)),
+        }
+    }
+}
+
+impl Campaigns for AwsExecutions {
+    async fn start(&self, input: &CampaignInput) -> Result<(), EksDown> {
+        let odd = |why: String| EksDown { operation: "states:StartExecution", denied: false, why };
+        let machine =
+            self.campaign_machine.clone().ok_or_else(|| odd("no campaign state machine is set".into()))?;
+        for generation in input.generation..input.generation.saturating_add(GENERATIONS_LOOKED_AT) {
+            let input = CampaignInput { generation, ..input.clone() };
+            let text = serde_json::to_string(&input).map_err(|error| odd(error.to_string()))?;
+            // As the state machine names the execution that follows it.
+            let name = format!("{}-{generation}", input.campaign);
+            if self.start_named(&machine, &name, text).await? {
+                return Ok(());
+            }
+            let execution = format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"));
+            let execution = execution.parse().map_err(|error| odd(format!("{error}")))?;
+            if self.is_running(&execution).await? {
+                return Ok(());
+            }
+        }
+        Err(odd(format!("{GENERATIONS_LOOKED_AT} executions of campaign {} have ended", input.campaign)))
     }
 }

@@ -7,7 +7,13 @@
 //! | `RUN#id` | `HEAD` | the run at a glance, for lists; follows from the lines |
 //! | `NOTICE#key` | subject | what became of one subject of a notice or sweep |
 //! | `REFUSED#digest` | `REFUSED` | an event that was refused |
-//! | `CAMPAIGN#id` | `HEAD` | what a campaign upgrades and leaves alone |
+//! | `CAMPAIGN#id` | `E#00000001` | one line of the campaign's record; never changed |
+//! | `CAMPAIGN#id` | `HEAD` | the campaign at a glance, for lists; follows from the lines |
+//! | `CONTROL` | `KILL-SWITCH` | how the kill switch stands |
+//! | `CONTROL` | `S#time` | how it was put then; never changed |
+//! | `CONSENT#arn` | consent id | a consent; revoked or expired, it stays |
+//! | `APPROVAL#id` | `HEAD` | a question, the token that waits for its answer, the answer |
+//! | `LEARNED` | `DURATIONS` | how long steps took here |
 //!
 //! Items with `kind` and `updated_at` are in the index `by-kind`. Only notices and refusals expire.
 
@@ -50,6 +56,11 @@ impl Building {
         self
     }
 
+    pub fn flag(mut self, name: &str, value: bool) -> Self {
+        self.0.insert(name.to_owned(), AttributeValue::Bool(value));
+        self
+    }
+
     /// Lets DynamoDB delete the item one day. By the system's clock and not the deployment's: it is
     /// DynamoDB that compares it.
     pub fn expiring(self) -> Self {
@@ -71,4 +82,9 @@ pub fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 /// The number of an attribute.
 pub fn number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse().ok())
+}
+
+/// Whether an attribute is there and true.
+pub fn flag(item: &Item, name: &str) -> bool {
+    item.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
 }

@@ -6,7 +6,8 @@ use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types as sdk;
 use eks_upgrade_core::calendar::{Release, SupportStatus};
 use eks_upgrade_core::cluster::{
-    Addon, AmiFamily, Cluster, LaunchTemplate, NodeGroup, Offer, Status, Update, UpdateError, UpdateStatus,
+    Addon, AmiFamily, Cluster, Insight, InsightCategory, InsightStatus, LaunchTemplate, NodeGroup, Offer,
+    Status, Update, UpdateError, UpdateStatus,
 };
 use eks_upgrade_core::version::Minor;
 use jiff::Timestamp;
@@ -52,6 +53,11 @@ pub fn cluster(from: &sdk::Cluster) -> Result<Cluster, Odd> {
         status: status(required(from.status(), "cluster.status")?.as_str()),
         tags: from.tags().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
         auto_mode: from.compute_config().and_then(sdk::ComputeConfigResponse::enabled).unwrap_or(false),
+        // EKS's default, for those that were made before there was a choice.
+        extended_support: from
+            .upgrade_policy()
+            .and_then(sdk::UpgradePolicyResponse::support_type)
+            .is_none_or(|kind| *kind == sdk::SupportType::Extended),
         health_issues: issues(
             health.iter().map(|i| (i.code().map(sdk::ClusterIssueCode::as_str), i.message())),
         ),
@@ -143,6 +149,24 @@ pub fn release(from: &sdk::ClusterVersionInformation) -> Result<Release, Odd> {
     })
 }
 
+pub fn insight(from: &sdk::InsightSummary, category: InsightCategory) -> Result<Insight, Odd> {
+    let stands = from.insight_status();
+    let status = match stands.and_then(sdk::InsightStatus::status).map(sdk::InsightStatusValue::as_str) {
+        Some("PASSING") => InsightStatus::Passing,
+        Some("WARNING") => InsightStatus::Warning,
+        Some("ERROR") => InsightStatus::Error,
+        _ => InsightStatus::Unknown,
+    };
+    let reason = stands.and_then(sdk::InsightStatus::reason).or(from.description());
+    Ok(Insight {
+        name: required(from.name(), "insight.name")?.to_owned(),
+        category,
+        status,
+        about: from.kubernetes_version().map(parsed).transpose()?,
+        reason: reason.unwrap_or("EKS gives no reason").to_owned(),
+    })
+}
+
 pub fn update(from: &sdk::Update) -> Result<Update, Odd> {
     let parameter = |wanted: &str| {
         let named = |p: &&sdk::UpdateParam| p.r#type().is_some_and(|kind| kind.as_str() == wanted);
@@ -172,4 +196,41 @@ pub fn update(from: &sdk::Update) -> Result<Update, Odd> {
             })
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(status: &str, version: Option<&str>) -> sdk::InsightSummary {
+        let status = sdk::InsightStatus::builder().status(status.into()).reason("because").build();
+        let summary = sdk::InsightSummary::builder().name("Kubelet version skew").insight_status(status);
+        summary.set_kubernetes_version(version.map(str::to_owned)).build()
+    }
+
+    #[test]
+    fn an_insight_that_is_not_known_to_pass_does_not_pass() {
+        for (text, status) in [
+            ("PASSING", InsightStatus::Passing),
+            ("WARNING", InsightStatus::Warning),
+            ("ERROR", InsightStatus::Error),
+            ("UNKNOWN", InsightStatus::Unknown),
+            ("SPLENDID", InsightStatus::Unknown),
+        ] {
+            let read = insight(&summary(text, Some("1.35")), InsightCategory::UpgradeReadiness).unwrap();
+            assert_eq!(read.status, status, "{text}");
+            assert_eq!(read.about, Some("1.35".parse().unwrap()));
+            assert_eq!(read.reason, "because");
+        }
+        let bare = sdk::InsightSummary::builder().name("Cluster health issues").build();
+        let read = insight(&bare, InsightCategory::RollbackReadiness).unwrap();
+        assert_eq!((read.status, read.about), (InsightStatus::Unknown, None));
+        assert_eq!(read.category, InsightCategory::RollbackReadiness);
+    }
+
+    #[test]
+    fn an_insight_that_does_not_read_is_an_error_in_words() {
+        assert!(insight(&sdk::InsightSummary::builder().build(), InsightCategory::UpgradeReadiness).is_err());
+        assert!(insight(&summary("PASSING", Some("new")), InsightCategory::UpgradeReadiness).is_err());
+    }
 }

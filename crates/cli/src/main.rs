@@ -1,14 +1,24 @@
-//! `eks-upgrade`: plan, start, watch and look back at upgrades.
+//! `eks-upgrade`: plan, start, watch and look back at upgrades, and say what only people may.
 //!
-//! A window onto the deployment, with the caller's own AWS credentials: it reads EKS and the ledger, and
-//! starts the state machine. It never changes a cluster itself. One module a command; [`show`] has what
-//! they share in the terminal.
+//! A window onto the deployment, with the caller's own AWS credentials: it reads EKS and the ledger, starts the
+//! state machine, and speaks to the voice function. It never changes a cluster itself. One module a command;
+//! [`show`] has what they share in the terminal.
 
+mod approvals;
+mod consent;
+mod fault;
 mod history;
+mod kill_switch;
 mod plan;
+mod policy;
 mod reach;
+mod roll_back;
+#[cfg(test)]
+mod samples;
 mod show;
 mod start;
+mod voice;
+mod waiting;
 mod watch;
 
 use std::process::ExitCode;
@@ -42,27 +52,103 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check a policy before it is deployed, or print its schema for editors
+    Policy(policy::PolicyArgs),
     /// Show what an upgrade would do, why, for how long, and what waiting costs; changes nothing
+    #[command(after_help = "Example: eks-upgrade plan prod-a --target 1.35 --policy policy.yaml")]
     Plan(plan::PlanArgs),
     /// Start an upgrade by hand
+    #[command(
+        after_help = "Example: eks-upgrade start prod-a --target 1.35 --reason 'before the fair' --watch"
+    )]
     Start(start::StartArgs),
     /// Watch upgrades until they end
+    #[command(after_help = "Example: eks-upgrade watch prod-a prod-b")]
     Watch(watch::WatchArgs),
     /// Show the ledger of a run: every intent and outcome, in order
+    #[command(after_help = "Example: eks-upgrade history prod-a")]
     History(history::HistoryArgs),
+    /// List the questions that wait for a person's yes
+    #[command(after_help = "Example: eks-upgrade approvals --json")]
+    Approvals,
+    /// Say yes to a question; the first answer stands
+    #[command(after_help = "Example: eks-upgrade approve ap-5f0c2a91d3e4 --reason 'tested in dev'")]
+    Approve(approvals::AnswerArgs),
+    /// Say no to a question; the run or campaign stops
+    #[command(after_help = "Example: eks-upgrade reject prod-a --reason 'not before the fair'")]
+    Reject(approvals::AnswerArgs),
+    /// Allow one thing on one cluster for a while, which the policy does not
+    #[command(
+        after_help = "Example: eks-upgrade consent prod-a force web --for 4h --reason 'batch jobs may die'"
+    )]
+    Consent(consent::ConsentArgs),
+    /// List the consents for a cluster
+    #[command(after_help = "Example: eks-upgrade consents prod-a")]
+    Consents(consent::ConsentsArgs),
+    /// Let a consent end now
+    #[command(after_help = "Example: eks-upgrade revoke prod-a co-5f0c2a91d3e4 --reason 'no longer needed'")]
+    Revoke(consent::RevokeArgs),
+    /// Stop every further mutating call of the deployment, or lift that
+    #[command(after_help = "Example: eks-upgrade kill-switch throw --reason 'errors in prod since 10:00'")]
+    KillSwitch(kill_switch::KillSwitchArgs),
+    /// Take a control plane back one minor, within 7 days of its upgrade
+    #[command(
+        after_help = "Shows the plan of the way back, asks, consents to it under your name and starts it.\n\
+        What stands against it is shown with the next safe action; nothing is said or started then.\n\
+        Example: eks-upgrade roll-back prod-a --reason 'webhooks fail since the upgrade' --watch"
+    )]
+    RollBack(roll_back::RollBackArgs),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    let common = &cli.common;
     let done = match &cli.command {
-        Command::Plan(args) => plan::run(&cli.common, args).await,
-        Command::Start(args) => start::run(&cli.common, args).await,
-        Command::Watch(args) => watch::run(&cli.common, args).await,
-        Command::History(args) => history::run(&cli.common, args).await,
+        Command::Policy(args) => policy::run(common, args),
+        Command::Plan(args) => Box::pin(plan::run(common, args)).await,
+        Command::Start(args) => start::run(common, args).await,
+        Command::Watch(args) => watch::run(common, args).await,
+        Command::History(args) => history::run(common, args).await,
+        Command::Approvals => approvals::list(common).await,
+        Command::Approve(args) => approvals::approve(common, args).await,
+        Command::Reject(args) => approvals::reject(common, args).await,
+        Command::Consent(args) => consent::give(common, args).await,
+        Command::Consents(args) => consent::list(common, args).await,
+        Command::Revoke(args) => consent::revoke(common, args).await,
+        Command::KillSwitch(args) => kill_switch::run(common, args).await,
+        Command::RollBack(args) => Box::pin(roll_back::run(common, args)).await,
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("{} {error:#}", console::style("error:").for_stderr().red().bold());
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| fault::report(&error, common.json))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_every_command_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_that_messages_of_the_product_print_are_read() {
+        for line in [
+            "approve ap-5f0c2a91d3e4 --reason ok",
+            "reject prod-a --reason no",
+            "consent prod-a force web --reason ok",
+            "consent prod-a overwrite vpc-cni --reason ok",
+            "consent prod-a override roll-back-insight --reason ok",
+            "consent prod-a roll-back --reason ok",
+            "kill-switch lift --reason ok",
+            "roll-back prod-a --reason ok",
+            "start prod-a --target 1.35",
+            "history prod-a-1.35-5f0c2a91",
+        ] {
+            let words = std::iter::once("eks-upgrade").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
 }

@@ -3,16 +3,20 @@
 use anyhow::Context;
 use aws_config::{BehaviorVersion, SdkConfig};
 use eks_upgrade_aws::eks::AwsEks;
+use eks_upgrade_aws::identity;
 use eks_upgrade_aws::ledger::AwsLedger;
 use eks_upgrade_aws::sfn::AwsExecutions;
 use eks_upgrade_clock::Clock;
+use eks_upgrade_core::arn::{ClusterArn, ClusterName, Home};
 use eks_upgrade_core::ids::RunId;
+use eks_upgrade_core::policy::Spoke;
 
-use crate::Common;
+use crate::{Common, show};
 
 /// A deployment, as the command line reaches it.
 pub struct Reach {
-    sdk: SdkConfig,
+    /// The caller's credentials and Region.
+    pub sdk: SdkConfig,
     stack: String,
     /// The clock it runs by.
     pub clock: Clock,
@@ -26,13 +30,12 @@ impl Reach {
             sdk.region().is_some(),
             "no AWS Region is set; set AWS_REGION or choose a profile that has one"
         );
-        let clock = Clock::from_env().context(eks_upgrade_clock::ENV)?;
-        Ok(Self { sdk, stack: common.stack.clone(), clock })
+        Ok(Self { sdk, stack: common.stack.clone(), clock: clock()? })
     }
 
-    /// EKS.
-    pub fn eks(&self) -> AwsEks {
-        AwsEks::new(&self.sdk)
+    /// EKS, here and in these spokes.
+    pub fn eks(&self, home: &Home, spokes: &[Spoke]) -> AwsEks {
+        AwsEks::new(&self.sdk, home.clone(), spokes.to_vec())
     }
 
     /// The ledger.
@@ -50,10 +53,30 @@ impl Reach {
         format!("{}-upgrade", self.stack)
     }
 
+    /// The name of the function that hears what people say.
+    pub fn voice_function(&self) -> String {
+        format!("{}-voice", self.stack)
+    }
+
+    /// The caller's account and Region.
+    pub async fn home(&self) -> anyhow::Result<Home> {
+        identity::home(&self.sdk).await.context("it is not known which AWS account these credentials are of")
+    }
+
+    /// The cluster that a person means: its ARN, or its name in the caller's account and Region.
+    pub async fn cluster(&self, meant: &str) -> anyhow::Result<ClusterArn> {
+        if meant.starts_with("arn:") {
+            return meant.parse().context("give a cluster's name, or its ARN");
+        }
+        let name: ClusterName = meant.parse().context("give a cluster's name, or its ARN")?;
+        Ok(self.home().await?.cluster(&name))
+    }
+
     /// The run that a person means: a run's id, or a cluster's name for its latest run.
     pub async fn run_meant(&self, meant: &str) -> anyhow::Result<RunId> {
         let runs = self.ledger().runs(RUNS_LOOKED_AT).await?;
-        let found = runs.iter().find(|head| head.run.as_str() == meant || head.cluster == meant);
+        let cluster = show::cluster_name(meant);
+        let found = runs.iter().find(|head| head.run.as_str() == meant || head.cluster == cluster);
         found.map(|head| head.run.clone()).with_context(|| {
             format!(
                 "no run {meant} in stack {}, and no run of a cluster of that name; see `eks-upgrade watch`",
@@ -61,6 +84,11 @@ impl Reach {
             )
         })
     }
+}
+
+/// The clock of the environment.
+pub fn clock() -> anyhow::Result<Clock> {
+    Clock::from_env().context(eks_upgrade_clock::ENV)
 }
 
 /// How many of the latest runs are looked through.

@@ -1,14 +1,29 @@
 //! What the commands share in the terminal: durations, tables, colours of outcomes.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
 
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use eks_upgrade_core::decide::{NextHop, next_hop};
 use eks_upgrade_core::ledger::{Ending, Phase, RunState};
 use eks_upgrade_core::plan::{Plan, StepKind};
+use eks_upgrade_core::remedy::{Failure, Remedy};
 use eks_upgrade_core::waits::seconds_between;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp, Unit};
+use serde::Serialize;
+
+use crate::waiting::waiting;
+
+/// Prints JSON for machines.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string_pretty(value)?)
+}
+
+/// Prints text that may be long. Whoever reads it may stop reading: that is an error, and no panic.
+pub fn line(text: impl Display) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
 
 /// Seconds in the two units that matter: `2d 3h`, `1h 05m`, `12m 40s`, `8s`.
 pub fn duration(seconds: u32) -> String {
@@ -22,9 +37,28 @@ pub fn duration(seconds: u32) -> String {
     }
 }
 
+/// A length of time as people write it: whole days as such.
+pub fn length(length: SignedDuration) -> String {
+    match (length.as_secs() / 86_400, length.as_secs() % 86_400) {
+        (days @ 1.., 0) => format!("{days}d"),
+        _ => eks_upgrade_core::length::write(length),
+    }
+}
+
 /// A time of day with its date, to the second, in UTC.
 pub fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The same to the nearest minute: what was counted in seconds is a part of one short.
+pub fn minute(at: Timestamp) -> String {
+    let nearest = at.round(Unit::Minute).unwrap_or(at);
+    nearest.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// How long it is until then.
+pub fn until(now: Timestamp, then: Timestamp) -> String {
+    duration(seconds_between(now, then))
 }
 
 /// How wide tables are where there is no terminal, in characters: what a CI log shows in one line.
@@ -47,6 +81,9 @@ pub fn outcome(state: &RunState) -> String {
     match &state.ended {
         None => console::style("running").cyan().to_string(),
         Some(Ending::Completed) => console::style("upgraded").green().to_string(),
+        Some(Ending::RolledBack { to, code, .. }) => {
+            console::style(format!("rolled back to {to}: {code}")).yellow().to_string()
+        }
         Some(Ending::Halted { code, .. }) => console::style(format!("stopped: {code}")).red().to_string(),
     }
 }
@@ -67,15 +104,17 @@ pub fn doing(state: &RunState, now: Timestamp) -> String {
     if let Some(ending) = &state.ended {
         return match ending {
             Ending::Completed => format!("at {}", state.opened.target),
+            Ending::RolledBack { to, code, message, .. } => format!("back at {to}: {code}: {message}"),
             Ending::Halted { code, message, .. } => format!("{code}: {message}"),
         };
     }
     let hop = match next_hop(state) {
         Some(NextHop::Hop { text, .. }) => text,
-        Some(NextHop::Complete) => return "every step is done; closing".into(),
+        Some(NextHop::Complete { .. }) => return "every step is done; closing".into(),
         None => "planning".into(),
     };
-    let under_way = under_way(state, now);
+    let mut under_way = under_way(state, now);
+    under_way.extend(waiting(state, now).into_iter().map(|waiting| waiting.text));
     if under_way.is_empty() { hop } else { format!("{hop} · {}", under_way.join(", ")) }
 }
 
@@ -95,6 +134,9 @@ fn under_way(state: &RunState, now: Timestamp) -> Vec<String> {
             StepKind::ControlPlane { .. } => ("control plane", ""),
             StepKind::NodeGroup { name, .. } => ("node groups", name.as_str()),
             StepKind::AddOn { name, .. } => ("add-ons", name.as_str()),
+            StepKind::RollBack { .. } => ("control plane back", ""),
+            StepKind::SupportType {} => ("support type", ""),
+            StepKind::Bake { .. } => ("bake", ""),
             StepKind::Verify => ("verifying", ""),
         };
         match state.steps.get(&step.id).map(|progress| &progress.phase) {
@@ -104,9 +146,11 @@ fn under_way(state: &RunState, now: Timestamp) -> Vec<String> {
                 *oldest = (*oldest).min(*since);
             }
             Some(Phase::Failed { failure, .. }) => {
-                phrases.push(format!("{what} {name} to be tried again after {}", failure.code));
+                let what = format!("{what} {name}");
+                phrases.push(format!("{} {} {}", what.trim_end(), then(failure), failure.code));
             }
-            Some(Phase::Done { .. }) | None => {}
+            // What bakes is waited for; see `waiting`.
+            Some(Phase::Baking { .. } | Phase::Done { .. }) | None => {}
         }
     }
     phrases.extend(busy.into_iter().map(|(what, (names, oldest))| {
@@ -114,6 +158,16 @@ fn under_way(state: &RunState, now: Timestamp) -> Vec<String> {
         format!("{what} {names}{}{}", if names.is_empty() { "" } else { " " }, since(oldest))
     }));
     phrases
+}
+
+/// What follows a failure, in words before its code.
+fn then(failure: &Failure) -> &'static str {
+    match failure.remedy {
+        Remedy::Retry { .. } | Remedy::Wait { .. } => "to be tried again after",
+        Remedy::Replan { .. } => "to be planned again after",
+        Remedy::RollBack => "to go back after",
+        Remedy::Stop => "stopped by",
+    }
 }
 
 /// The name in what may be a cluster's name or its ARN.

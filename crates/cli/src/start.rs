@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use eks_upgrade_aws::sfn::{AwsExecutions, ExecutionEnd};
+use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::policy::NodeStrategy;
 use serde_json::{Map, Value, json};
 
@@ -50,40 +52,69 @@ const DOOR_S_MAX: u64 = 60;
 /// Runs it.
 pub async fn run(common: &Common, args: &StartArgs) -> anyhow::Result<ExitCode> {
     let reach = Reach::new(common).await?;
+    begin(common, &reach, &args.cluster, &input(args), args.watch).await
+}
+
+/// Starts the upgrade state machine with this input, and says what came of it at the door.
+pub async fn begin(
+    common: &Common,
+    reach: &Reach,
+    cluster: &str,
+    input: &Value,
+    watch: bool,
+) -> anyhow::Result<ExitCode> {
     let executions = reach.executions();
-    let execution = executions.start_by_name(&reach.upgrade_machine(), &input(args)).await?;
-    let started = Instant::now();
-    let spinner = indicatif::ProgressBar::new_spinner().with_message("waiting for the plan");
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    let run = loop {
-        if let Some(head) =
-            reach.ledger().runs(20).await?.into_iter().find(|head| head.execution == execution)
-        {
-            break Some(head.run);
-        }
-        if let Some(end) = executions.ending(&execution).await? {
-            spinner.finish_and_clear();
-            return ended(common, &execution, &end);
-        }
-        if started.elapsed() > Duration::from_secs(DOOR_S_MAX) {
-            break None;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    let execution = executions.start_by_name(&reach.upgrade_machine(), input).await?;
+    let run = match door(reach, &executions, &execution).await? {
+        Door::Ended(end) => return ended(common, &execution, &end),
+        Door::Open(run) => Some(run),
+        Door::Silent => None,
     };
-    spinner.finish_and_clear();
+    let name = show::cluster_name(cluster);
     if common.json {
         println!("{}", json!({"execution": execution, "run": run}));
     } else if let Some(run) = &run {
         println!("{} run {run}", console::style("started").green());
         println!("execution {execution}");
-        println!("watch it: eks-upgrade watch {}", show::cluster_name(&args.cluster));
+        println!("watch it: eks-upgrade watch {name}");
     } else {
         println!("started {execution}; it has not answered yet, watch it with: eks-upgrade watch");
     }
-    if args.watch {
-        return watch::run(common, &WatchArgs::of(show::cluster_name(&args.cluster))).await;
+    if watch {
+        return watch::run(common, &WatchArgs::of(name)).await;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the door answers.
+enum Door {
+    /// There is a run.
+    Open(RunId),
+    /// The execution is over, and there is none: a refusal, or a dry run.
+    Ended(ExecutionEnd),
+    /// Nothing yet.
+    Silent,
+}
+
+async fn door(reach: &Reach, executions: &AwsExecutions, execution: &str) -> anyhow::Result<Door> {
+    let started = Instant::now();
+    let spinner = indicatif::ProgressBar::new_spinner().with_message("waiting for the plan");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let door = loop {
+        let runs = reach.ledger().runs(20).await?;
+        if let Some(head) = runs.into_iter().find(|head| head.execution == execution) {
+            break Door::Open(head.run);
+        }
+        if let Some(end) = executions.ending(execution).await? {
+            break Door::Ended(end);
+        }
+        if started.elapsed() > Duration::from_secs(DOOR_S_MAX) {
+            break Door::Silent;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    spinner.finish_and_clear();
+    Ok(door)
 }
 
 fn input(args: &StartArgs) -> Value {
@@ -113,14 +144,10 @@ fn input(args: &StartArgs) -> Value {
 }
 
 /// The execution ended before there was a run: a refusal, or a dry run.
-fn ended(
-    common: &Common,
-    execution: &str,
-    end: &eks_upgrade_aws::sfn::ExecutionEnd,
-) -> anyhow::Result<ExitCode> {
+fn ended(common: &Common, execution: &str, end: &ExecutionEnd) -> anyhow::Result<ExitCode> {
     if let (Some(output), "SUCCEEDED") = (&end.output, end.status.as_str()) {
         let output: Value = serde_json::from_str(output)?;
-        println!("{}", serde_json::to_string_pretty(&output)?);
+        show::json(&output)?;
         return Ok(ExitCode::SUCCESS);
     }
     let (name, cause) = (end.error.as_deref().unwrap_or(&end.status), end.cause.as_deref().unwrap_or(""));

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::reach::{RUNS_LOOKED_AT, Reach};
+use crate::waiting::waiting;
 use crate::{Common, show};
 
 /// Arguments of `watch`.
@@ -64,20 +65,31 @@ pub async fn run(common: &Common, args: &WatchArgs) -> anyhow::Result<ExitCode> 
         }
     }
     screen.close();
-    summary(common, &runs, &ledger, &args.clusters).await?;
-    let stopped = runs.by_cluster.values().any(|run| matches!(run.ended, Some(Ending::Halted { .. })));
+    summary(common, &runs, &ledger, &args.clusters, reach.clock.now()).await?;
+    let stopped = runs.by_cluster.values().any(stopped);
     Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Whether the run ended otherwise than whoever started it wanted.
+fn stopped(run: &RunState) -> bool {
+    match &run.ended {
+        Some(Ending::Halted { .. }) => true,
+        Some(Ending::RolledBack { .. }) => !run.opened.roll_back,
+        Some(Ending::Completed) | None => false,
+    }
 }
 
 /// The latest run of each cluster.
 #[derive(Default)]
-struct Runs {
-    by_cluster: BTreeMap<String, RunState>,
+pub struct Runs {
+    /// By the cluster's name.
+    pub by_cluster: BTreeMap<String, RunState>,
     over: BTreeSet<RunId>,
 }
 
 impl Runs {
-    async fn look(&mut self, ledger: &AwsLedger, wanted: &[String]) -> anyhow::Result<()> {
+    /// Reads the ledgers of those that are not over, of the clusters wanted; none is all.
+    pub async fn look(&mut self, ledger: &AwsLedger, wanted: &[String]) -> anyhow::Result<()> {
         let mut seen = BTreeSet::new();
         for head in ledger.runs(RUNS_LOOKED_AT).await? {
             let unwanted = !wanted.is_empty() && !wanted.contains(&head.cluster);
@@ -151,8 +163,8 @@ impl Screen {
 
 /// Puts a mark where the spinner was.
 fn finish(bar: &ProgressBar, run: Option<&RunState>) {
-    let mark = match run.and_then(|run| run.ended.as_ref()) {
-        Some(Ending::Completed) => console::style("✓").green(),
+    let mark = match run {
+        Some(run) if !stopped(run) => console::style("✓").green(),
         _ => console::style("✗").red(),
     };
     if let Ok(style) = ProgressStyle::with_template(&format!("{mark} {{wide_msg}}")) {
@@ -195,7 +207,13 @@ fn line(state: &RunState, now: Timestamp) -> String {
     format!("{elapsed:>8}  {:>5}  {}", show::steps(state), show::doing(state, now))
 }
 
-async fn summary(common: &Common, runs: &Runs, ledger: &AwsLedger, wanted: &[String]) -> anyhow::Result<()> {
+async fn summary(
+    common: &Common,
+    runs: &Runs,
+    ledger: &AwsLedger,
+    wanted: &[String],
+    now: Timestamp,
+) -> anyhow::Result<()> {
     // Of all the clusters that were left alone, those that nobody upgraded since.
     let mut left_alone = BTreeMap::new();
     if wanted.is_empty() {
@@ -206,11 +224,24 @@ async fn summary(common: &Common, runs: &Runs, ledger: &AwsLedger, wanted: &[Str
         }
     }
     if common.json {
-        let rows: Vec<_> = runs.by_cluster.values().map(row).collect();
+        let rows: Vec<_> = runs.by_cluster.values().map(|state| row(state, now)).collect();
         let left: Vec<_> = left_alone.values().collect();
-        println!("{}", serde_json::to_string_pretty(&json!({"runs": rows, "leftAlone": left}))?);
+        show::json(&json!({"runs": rows, "leftAlone": left}))?;
         return Ok(());
     }
+    print_runs(runs);
+    if !left_alone.is_empty() {
+        println!();
+        let mut table = show::table(&["left alone", "why"]);
+        for left in left_alone.values() {
+            table.add_row([left.cluster.clone(), left.text.clone()]);
+        }
+        println!("{table}");
+    }
+    Ok(())
+}
+
+fn print_runs(runs: &Runs) {
     if runs.by_cluster.is_empty() {
         println!("no runs");
     } else {
@@ -230,7 +261,11 @@ async fn summary(common: &Common, runs: &Runs, ledger: &AwsLedger, wanted: &[Str
         println!("{table}");
     }
     for (cluster, state) in &runs.by_cluster {
-        if let Some(Ending::Halted { code, message, next_action }) = &state.ended {
+        if let Some(
+            Ending::Halted { code, message, next_action }
+            | Ending::RolledBack { code, message, next_action, .. },
+        ) = &state.ended
+        {
             println!("\n{} {code}: {message}\n  → {next_action}", console::style(cluster).bold());
         }
         let findings = state.plan.iter().flat_map(|plan| &plan.findings);
@@ -240,21 +275,12 @@ async fn summary(common: &Common, runs: &Runs, ledger: &AwsLedger, wanted: &[Str
             println!("\n{cluster} {subject}: {message}\n  → {next_action}");
         }
     }
-    if !left_alone.is_empty() {
-        println!();
-        let mut table = show::table(&["left alone", "why"]);
-        for left in left_alone.values() {
-            table.add_row([left.cluster.clone(), left.text.clone()]);
-        }
-        println!("{table}");
-    }
-    Ok(())
 }
 
 /// How many of the latest campaigns are looked through for clusters that were left alone.
 const CAMPAIGNS_LOOKED_AT: i32 = 50;
 
-fn row(state: &RunState) -> serde_json::Value {
+fn row(state: &RunState, now: Timestamp) -> serde_json::Value {
     let opened = &state.opened;
     json!({
         "cluster": opened.cluster.name, "run": state.run, "from": opened.from, "target": opened.target,
@@ -265,6 +291,6 @@ fn row(state: &RunState) -> serde_json::Value {
         "findings": state.plan.as_ref().map(|plan| &plan.findings),
         "openedAt": state.opened_at, "updatedAt": state.updated_at,
         "durationSeconds": seconds_between(state.opened_at, state.updated_at),
-        "ending": state.ended,
+        "rollBack": opened.roll_back, "waitsFor": waiting(state, now), "ending": state.ended,
     })
 }

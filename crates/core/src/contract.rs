@@ -3,12 +3,13 @@
 //! Every payload is a type of this module; the JSON schemas in `statemachine/schemas/` are generated from
 //! them, and a test compares the state machines with both. Payloads are references (run, fence, hop): the
 //! ledger holds the rest, so that no payload grows with the fleet or the plan. The two exceptions are the
-//! campaign's list of clusters and the plan that a dry run answers with.
+//! requests of a wave, of which there are at most 200, and the plan that a dry run answers with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::ClusterArn;
+use crate::campaign::Heard;
 use crate::control::{Approval, ConsentScope};
 use crate::decide::{ActionName, WaitFor};
 use crate::door::UpgradeRequest;
@@ -25,14 +26,9 @@ use crate::screen::LeftAlone;
 pub struct CampaignInput {
     /// The campaign.
     pub campaign: CampaignId,
-    /// One upgrade each.
-    pub clusters: Vec<UpgradeRequest>,
-    /// How many at once.
-    pub clusters_at_once: u8,
-    /// The clusters that were looked at and not taken, each with its reason.
-    pub left_alone: Vec<LeftAlone>,
-    /// What to tell people before anything starts, if there is something to tell.
-    pub notification: Option<Notification>,
+    /// The number of the execution among those of the campaign, from 1: one whose history is full, or that died, is
+    /// followed by another.
+    pub generation: u32,
 }
 
 /// A message to people.
@@ -181,6 +177,75 @@ pub enum DecideRequest {
         /// The upgrade execution.
         execution: ExecutionArn,
     },
+}
+
+/// What the campaign state machine asks of the decide function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields, tag = "op")]
+pub enum CampaignRequest {
+    /// What now? Answered with [`crate::campaign::CampaignDecision`].
+    NextWave {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The number of the execution among those of the campaign, from 1.
+        generation: u32,
+        /// The campaign's execution.
+        execution: ExecutionArn,
+    },
+    /// The upgrades of the wave that were started are over, as far as their executions can tell. Answered with
+    /// [`WaveAnswer`].
+    WaveEnded {
+        /// The campaign.
+        campaign: CampaignId,
+        /// What the executions answered.
+        heard: Vec<Heard>,
+        /// The campaign's execution.
+        execution: ExecutionArn,
+    },
+    /// Keep the token to be woken with when the question is answered. The task ends by the answer, not by this.
+    AskCampaign {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The question.
+        approval: ApprovalId,
+        /// The token.
+        token: TaskToken,
+        /// The campaign's execution.
+        execution: ExecutionArn,
+    },
+}
+
+/// What the decide function is asked: of a run, or of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "serde_json::Value")]
+pub enum Question {
+    /// Of a run.
+    Run(DecideRequest),
+    /// Of a campaign.
+    Campaign(CampaignRequest),
+}
+
+impl TryFrom<serde_json::Value> for Question {
+    type Error = serde_json::Error;
+
+    fn try_from(payload: serde_json::Value) -> Result<Self, Self::Error> {
+        match payload.get("op").and_then(serde_json::Value::as_str) {
+            Some("next-wave" | "wave-ended" | "ask-campaign") => {
+                serde_json::from_value(payload).map(Self::Campaign)
+            }
+            _ => serde_json::from_value(payload).map(Self::Run),
+        }
+    }
+}
+
+/// How a wave stands, for whoever reads the execution; the record has it all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaveAnswer {
+    /// Upgrades of it that another execution of the campaign started, and that run on.
+    pub running: usize,
+    /// In words.
+    pub text: String,
 }
 
 /// What the hop state machine asks of the act function.
@@ -381,6 +446,9 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         ("plan-request", schema_for!(PlanRequest)),
         ("plan-answer", schema_for!(PlanAnswer)),
         ("decide-request", schema_for!(DecideRequest)),
+        ("campaign-request", schema_for!(CampaignRequest)),
+        ("campaign-decision", schema_for!(crate::campaign::CampaignDecision)),
+        ("wave-answer", schema_for!(WaveAnswer)),
         ("next-hop", schema_for!(crate::decide::NextHop)),
         ("decision", schema_for!(crate::decide::Decision)),
         ("act-request", schema_for!(ActRequest)),

@@ -46,6 +46,12 @@ pub enum Hold {
     },
 }
 
+/// Whether the step is of the way back, and somebody consented to that.
+fn wanted_by_a_person(step: &Step, controls: &Controls, now: Timestamp) -> bool {
+    let back = matches!(step.kind, StepKind::RollBack { .. } | StepKind::SupportType {});
+    back && controls.consent(&ConsentScope::RollBack, now).is_some()
+}
+
 /// How often a thrown kill switch is looked at again, in seconds: lifting it should not take long to be seen.
 const SWITCH_PAUSE_S: u32 = 60;
 /// The longest such pause: a switch that stays thrown for days is not worth a look a minute.
@@ -57,7 +63,7 @@ pub fn hold(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) 
     step.kind.work()?;
     switched_off(controls, now)
         .or_else(|| scheduled(state, step, controls, now))
-        .or_else(|| unapproved(state, step))
+        .or_else(|| unapproved(state, step, controls, now))
 }
 
 /// The hold of a thrown kill switch.
@@ -75,9 +81,7 @@ const SLEEP_S_MAX: u32 = 300 * 24 * 3600;
 fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
     let policy = &state.opened.policy;
     // Who consents to the way back wants it now.
-    let person = ConsentScope::RollBack;
-    let backwards = matches!(step.kind, StepKind::RollBack { .. } | StepKind::SupportType {});
-    if backwards && controls.consent(&person, now).is_some() {
+    if wanted_by_a_person(step, controls, now) {
         return None;
     }
     let needs = SignedDuration::from_secs(i64::from(step.span.p95_s));
@@ -150,9 +154,12 @@ fn minute(at: Timestamp) -> String {
 }
 
 /// The first yes that is wanted before `step` and not there.
-fn unapproved(state: &RunState, step: &Step) -> Option<Hold> {
+fn unapproved(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
+    let consented = wanted_by_a_person(step, controls, now);
     state.opened.policy.approvals.iter().find_map(|rule| {
-        let before = wanted_before(state, step, rule)?;
+        // Whoever consents to the way back has said the run's yes with it.
+        let before =
+            wanted_before(state, step, rule).filter(|_| !(consented && rule.before == Before::Run))?;
         let id = ApprovalId::of(state.run.as_str(), &before);
         match state.approvals.get(&id) {
             Some(Standing::Approved { .. }) => None,

@@ -7,7 +7,6 @@ use eks_upgrade_core::ids::{ApprovalId, ExecutionArn, Fence, RunId, StepId, Task
 use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState, Standing};
 use eks_upgrade_core::observe::{self, World};
 use eks_upgrade_core::plan::Hop;
-use eks_upgrade_core::report;
 use eks_upgrade_core::waits::later;
 use jiff::{SignedDuration, Timestamp};
 
@@ -159,8 +158,7 @@ impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         journal.close(ending).await?;
         self.learn(&journal.state).await;
         let ending = journal.state.ended.clone().unwrap_or(Ending::Completed);
-        let notification = report::of_end(&journal.state, &ending);
-        Ok(CloseAnswer { run: run.clone(), ending, notification })
+        Ok(CloseAnswer { run: run.clone(), ending })
     }
 }
 

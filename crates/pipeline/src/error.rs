@@ -1,7 +1,8 @@
 //! What can go wrong in a use case. The variant's name is the name that the state machines catch.
 
+use eks_upgrade_core::control::NotCounted;
 use eks_upgrade_core::door::DoorError;
-use eks_upgrade_core::ids::RunId;
+use eks_upgrade_core::ids::{CampaignId, RunId};
 use eks_upgrade_core::ledger::LedgerError;
 
 use crate::ports::{EksDown, LedgerDown};
@@ -46,6 +47,29 @@ pub enum PipelineError {
     /// Others write the same run's ledger faster than this could.
     #[error("the ledger of run {0} is too busy")]
     LedgerBusy(RunId),
+    /// Another execution drives the campaign.
+    #[error("campaign {0} belongs to another execution by now")]
+    CampaignLost(CampaignId),
+    /// There is no such campaign, or it has no such thing.
+    #[error("campaign {campaign} has no {what}")]
+    UnknownCampaign {
+        /// The campaign.
+        campaign: CampaignId,
+        /// What was asked for.
+        what: String,
+    },
+    /// Others write the same campaign's record faster than this could.
+    #[error("the record of campaign {0} is too busy")]
+    CampaignBusy(CampaignId),
+    /// It is not known who speaks.
+    #[error("it is not proven who speaks: {0}")]
+    Unproven(String),
+    /// Something that a person may not say, or not so.
+    #[error("{0}")]
+    NotSayable(String),
+    /// Something that a person said, and that does not count.
+    #[error("{0}")]
+    NotCounted(#[from] NotCounted),
 }
 
 impl PipelineError {
@@ -55,13 +79,16 @@ impl PipelineError {
         match self {
             Self::Door(error) => error.name(),
             Self::MalformedPayload(_) => "MalformedPayload",
-            Self::LedgerUnavailable(_) | Self::LedgerBusy(_) => "LedgerUnavailable",
+            Self::LedgerUnavailable(_) | Self::LedgerBusy(_) | Self::CampaignBusy(_) => "LedgerUnavailable",
             Self::LedgerBroken(_) => "LedgerBroken",
-            Self::LeaseLost(_) => "LeaseLost",
-            Self::UnknownWork { .. } => "UnknownWork",
+            Self::LeaseLost(_) | Self::CampaignLost(_) => "LeaseLost",
+            Self::UnknownWork { .. } | Self::UnknownCampaign { .. } => "UnknownWork",
             Self::EksUnavailable(down) if down.denied => "EksDenied",
             Self::EksUnavailable(_) => "EksUnavailable",
             Self::FateUnknown { .. } => "FateUnknown",
+            Self::Unproven(_) => "Unproven",
+            Self::NotSayable(_) => "NotSayable",
+            Self::NotCounted(_) => "NotCounted",
         }
     }
 }

@@ -36,6 +36,9 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
             target: state.opened.target,
             execution: execution.clone(),
             fence,
+            campaign: state.opened.campaign.clone(),
+            ring: state.opened.policy.ring.clone(),
+            touched: state.touched,
             ended: None,
         };
         Ok(Self { ledger, time, lease, state })
@@ -165,6 +168,7 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
     async fn write(&mut self, events: Vec<Event>, change: LeaseChange) -> Result<(), Failed> {
         let at = self.time.now();
         let (lines, state) = seal(&self.lease, Some(self.state.clone()), at, events).map_err(Failed::For)?;
+        self.lease.touched = state.as_ref().is_some_and(|state| state.touched);
         let cluster = self.state.opened.cluster.clone();
         let campaign = self.state.opened.campaign.as_ref();
         let write = Write { cluster: &cluster, lease: &self.lease, change, lines: &lines, campaign, at };

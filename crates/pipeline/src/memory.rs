@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::campaign::CampaignState;
 use eks_upgrade_core::contract::CampaignInput;
 use eks_upgrade_core::control::{Answered, Approval, Consent, KillSwitch, NotCounted};
+use eks_upgrade_core::door::UpgradeRequest;
 use eks_upgrade_core::ids::{ApprovalId, CampaignId, ConsentId, ExecutionArn, RunId, TaskToken};
 use eks_upgrade_core::ledger::Sealed;
-use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::waits::Learned;
 use jiff::Timestamp;
 
 use crate::ports::{
-    Campaigns, Claim, Durations, EksDown, Executions, Hears, Inbox, LeaseChange, Ledger, LedgerDown, NotKept,
-    Said, Write, WriteError,
+    CampaignLedger, Campaigns, Claim, Durations, EksDown, Executions, Hears, Inbox, LeaseChange, Ledger,
+    LedgerDown, NotKept, Said, Write, WriteError,
 };
 
 /// What was kept.
@@ -30,8 +32,8 @@ pub struct Kept {
     pub claims: BTreeMap<(String, String), (CampaignId, Option<String>)>,
     /// Refusals by what was refused: the code.
     pub refused: BTreeMap<String, String>,
-    /// Campaigns recorded.
-    pub campaigns: BTreeMap<CampaignId, CampaignInput>,
+    /// The records of campaigns.
+    pub records: BTreeMap<CampaignId, Vec<Sealed>>,
     /// Executions that are over; any other is taken to be running.
     pub over: BTreeSet<ExecutionArn>,
     /// The kill switch.
@@ -42,7 +44,7 @@ pub struct Kept {
     pub approvals: BTreeMap<ApprovalId, (Approval, Option<TaskToken>)>,
     /// How long steps took.
     pub learned: Learned,
-    /// Campaigns started, in order, without those started again.
+    /// Executions of campaigns that were started, in order.
     pub started: Vec<CampaignInput>,
 }
 
@@ -51,6 +53,16 @@ pub struct Kept {
 pub struct Memory(Mutex<Kept>);
 
 impl Memory {
+    /// The upgrades that a campaign asks for, in the order of its rings.
+    #[must_use]
+    pub fn requests(&self, campaign: &CampaignId) -> Vec<UpgradeRequest> {
+        let lines = self.kept().records.get(campaign).cloned().unwrap_or_default();
+        let Ok(Some(state)) = CampaignState::read(&lines) else { return Vec::new() };
+        let mut members: Vec<_> = state.members.values().map(|(member, _)| member).collect();
+        members.sort_by_key(|member| member.ring);
+        members.into_iter().map(|member| member.request(campaign)).collect()
+    }
+
     /// What is kept.
     pub fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -120,10 +132,34 @@ impl Inbox for &Memory {
         self.kept().refused.insert(what.to_owned(), code.to_owned());
         Ok(())
     }
+}
 
-    async fn campaign(&self, input: &CampaignInput, _: &[LeftAlone], _: Timestamp) -> Result<(), LedgerDown> {
-        self.kept().campaigns.insert(input.campaign.clone(), input.clone());
+impl CampaignLedger for &Memory {
+    async fn campaign_lines(&self, campaign: &CampaignId) -> Result<Vec<Sealed>, LedgerDown> {
+        Ok(self.kept().records.get(campaign).cloned().unwrap_or_default())
+    }
+
+    async fn append(&self, state: &CampaignState, lines: &[Sealed]) -> Result<(), WriteError> {
+        let mut kept = self.kept();
+        let record = kept.records.entry(state.campaign.clone()).or_default();
+        let next = record.last().map_or(0, |line| line.seq) + 1;
+        if lines.first().is_none_or(|line| line.seq != next) {
+            return Err(WriteError::Conflict);
+        }
+        record.extend_from_slice(lines);
         Ok(())
+    }
+
+    async fn open_campaigns(&self) -> Result<Vec<CampaignId>, LedgerDown> {
+        let kept = self.kept();
+        let open = |lines: &[Sealed]| {
+            CampaignState::read(lines).ok().flatten().is_some_and(|state| state.over.is_none())
+        };
+        Ok(kept.records.iter().filter(|(_, lines)| open(lines)).map(|(id, _)| id.clone()).collect())
+    }
+
+    async fn leases(&self) -> Result<Vec<(ClusterArn, Lease)>, LedgerDown> {
+        Ok(self.kept().leases.iter().map(|(arn, lease)| (arn.clone(), lease.clone())).collect())
     }
 }
 
@@ -206,7 +242,7 @@ impl Executions for &Memory {
 impl Campaigns for &Memory {
     async fn start(&self, input: &CampaignInput) -> Result<(), EksDown> {
         let mut kept = self.kept();
-        if !kept.started.iter().any(|started| started.campaign == input.campaign) {
+        if !kept.started.iter().any(|started| started == input) {
             kept.started.push(input.clone());
         }
         Ok(())

@@ -244,6 +244,9 @@ impl<E: Eks, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L,
             target: admitted.target,
             execution: by.clone(),
             fence: Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1),
+            campaign: admitted.request.campaign.clone(),
+            ring: admitted.policy.ring.clone(),
+            touched: false,
             ended: None,
         };
         match Journal::open(&self.ledger, &self.time, arn, lease, seen, events).await? {

@@ -8,18 +8,20 @@ use std::future::Future;
 
 use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::calendar::Calendar;
+use eks_upgrade_core::campaign::CampaignState;
 use eks_upgrade_core::cluster::{
     Addon, Cluster, Found, Insight, InsightCategory, NodeGroup, Offer, Resource, Update,
 };
-use eks_upgrade_core::contract::CampaignInput;
+use eks_upgrade_core::contract::{CampaignInput, Notification, Proof};
 use eks_upgrade_core::control::{Answered, Approval, Consent, KillSwitch, NotCounted};
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{
-    ApprovalId, CampaignId, ConsentId, ExecutionArn, RunId, TaskToken, Token, UpdateId,
+    ApprovalId, CampaignId, ConsentId, ExecutionArn, Principal, RunId, TaskToken, Token, UpdateId,
 };
 use eks_upgrade_core::ledger::{Ending, Sealed};
+use eks_upgrade_core::news::News;
 use eks_upgrade_core::remedy::Refusal;
-use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_core::waits::Learned;
 use jiff::Timestamp;
@@ -147,7 +149,7 @@ pub trait Executions: Send + Sync {
 
 /// Starting campaigns. Only the intake function has this.
 pub trait Campaigns: Send + Sync {
-    /// Starts the campaign's execution, unless it was started before.
+    /// Starts an execution of the campaign, unless one of this or a later generation runs.
     fn start(&self, input: &CampaignInput) -> impl Future<Output = Read<()>> + Send;
 }
 
@@ -201,6 +203,26 @@ pub trait Ledger: Send + Sync {
     fn lines(&self, run: &RunId) -> impl Future<Output = Result<Vec<Sealed>, LedgerDown>> + Send;
     /// Writes lines: all of them and the lease, or nothing.
     fn write(&self, write: Write<'_>) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
+/// The records of campaigns, and the leases of all clusters.
+pub trait CampaignLedger: Send + Sync {
+    /// All lines of a campaign's record in order, read strongly.
+    fn campaign_lines(
+        &self,
+        campaign: &CampaignId,
+    ) -> impl Future<Output = Result<Vec<Sealed>, LedgerDown>> + Send;
+    /// Appends lines that follow those that are there: all of them, or nothing where one's place is taken. `state` is
+    /// what the record adds up to with them.
+    fn append(
+        &self,
+        state: &CampaignState,
+        lines: &[Sealed],
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+    /// The campaigns that are not over. One that was opened or ended a moment ago may be missing, or still there.
+    fn open_campaigns(&self) -> impl Future<Output = Result<Vec<CampaignId>, LedgerDown>> + Send;
+    /// The leases of all clusters. What was written a moment ago may be missing.
+    fn leases(&self) -> impl Future<Output = Result<Vec<(ClusterArn, Lease)>, LedgerDown>> + Send;
 }
 
 /// What people have said, read strongly.
@@ -261,6 +283,21 @@ pub trait Wakes: Send + Sync {
     fn wake(&self, token: &TaskToken, answered: &Answered) -> impl Future<Output = Read<()>> + Send;
 }
 
+/// Why it is not known who speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// The proof is none, or not of this.
+    Refused(String),
+    /// Who could tell does not answer.
+    Down(EksDown),
+}
+
+/// Telling who speaks.
+pub trait Identifies: Send + Sync {
+    /// Whose proof it is that they say exactly this.
+    fn verify(&self, proof: &Proof, said: &str) -> impl Future<Output = Result<Principal, Unproven>> + Send;
+}
+
 /// How long steps took here.
 pub trait Durations: Send + Sync {
     /// What was learned so far.
@@ -304,11 +341,27 @@ pub trait Inbox: Send + Sync {
         message: &str,
         at: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerDown>> + Send;
-    /// Records a campaign: what it upgrades, and what it leaves alone.
-    fn campaign(
-        &self,
-        input: &CampaignInput,
-        left_alone: &[LeftAlone],
-        at: Timestamp,
-    ) -> impl Future<Output = Result<(), LedgerDown>> + Send;
+}
+
+/// News that could not be given out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOut {
+    /// Another try may cure it.
+    #[error("{0}")]
+    Down(String),
+    /// No other try will: they are not taken as they are.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Where events go. Only the notify function has this.
+pub trait Events: Send + Sync {
+    /// Puts all of them, or some and an error: whoever receives one twice tells by its id.
+    fn put(&self, news: &[News]) -> impl Future<Output = Result<(), NotOut>> + Send;
+}
+
+/// Where people are told. Only the notify function has this.
+pub trait Topic: Send + Sync {
+    /// Tells them.
+    fn publish(&self, notification: &Notification) -> impl Future<Output = Result<(), NotOut>> + Send;
 }

@@ -1,6 +1,5 @@
 //! The `plan` function: lets a request in or turns it away, takes the lease, makes the plan.
 
-use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_aws::sfn::AwsExecutions;
 use eks_upgrade_pipeline::plan::PlanRun;
 use eks_upgrade_runtime::{Deployment, serve};
@@ -8,18 +7,17 @@ use eks_upgrade_runtime::{Deployment, serve};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let deployment = Deployment::from_env().await?;
-    let eks = AwsEks::new(&deployment.sdk);
     let executions = AwsExecutions::new(&deployment.sdk);
     serve(async |request, home| {
         let plan = PlanRun {
-            eks: eks.clone(),
+            eks: deployment.eks(&home),
             ledger: deployment.ledger.clone(),
             executions: executions.clone(),
             time: deployment.clock,
             policy: deployment.policy.clone(),
             home,
         };
-        plan.plan(&request).await
+        Box::pin(plan.plan(&request)).await
     })
     .await
 }

@@ -202,16 +202,14 @@ fn go_on(
     if let (false, None) = (still.is_empty(), stops) {
         return held(controls, now).unwrap_or_else(|| wave(state, ring, number, &still));
     }
-    match stops.filter(|_| running.is_empty()) {
-        Some(ring) => stop_for(state, ring),
-        None => {
-            let since = open.map_or(now, |wave| wave.started_at);
-            CampaignDecision::Wait {
-                wait_for: CampaignWait::Upgrades,
-                seconds: waits::UNKNOWN.pause_s(since, now),
-                text: format!("{} upgrades of wave {} run on", running.len(), number + 1),
-            }
-        }
+    if let Some(ring) = stops.filter(|_| running.is_empty()) {
+        return stop_for(state, ring);
+    }
+    let since = open.map_or(now, |wave| wave.started_at);
+    CampaignDecision::Wait {
+        wait_for: CampaignWait::Upgrades,
+        seconds: waits::UNKNOWN.pause_s(since, now),
+        text: format!("{} upgrades of wave {} run on", running.len(), number + 1),
     }
 }
 

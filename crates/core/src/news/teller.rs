@@ -9,7 +9,7 @@ use super::detail::{
     About, ApprovalWanted, Blocked, ClusterRef, Completed, Cost, Failed, NewsDetail, Paused, Planned,
     Question, RolledBack, Started, StepDone, StepFailed, StepRef, WayBack, What,
 };
-use super::{FINDINGS_LISTED_MAX, News, NewsKind};
+use super::{Detail, FINDINGS_LISTED_MAX, News, NewsKind};
 use crate::calendar::EXTENDED_SUPPORT_USD_PER_HOUR;
 use crate::contract::Notification;
 use crate::decide::WaitFor;
@@ -142,7 +142,8 @@ fn of_line(state: &RunState, entry: &Entry, past: &Past) -> Option<News> {
         | Event::ForeignUpdate { .. }
         | Event::ForeignUpdateEnded { .. } => return None,
     };
-    Some(News { kind, detail: NewsDetail { about: about(state, entry, text), what }, tell })
+    let detail = NewsDetail { about: about(state, entry, text), what };
+    Some(News { kind, detail: Detail::Run(Box::new(detail)), tell })
 }
 
 /// Kind, words, what the event has of its own, and what people are told.

@@ -216,7 +216,11 @@ fn each_line_its_news() {
             Some(NewsKind::Paused),
             Some(&["$12 a day", "$120 in all", "by 2026-12-02", "goes on at 2026-12-12 00:00 UTC"][..]),
         ),
-        (paused(WaitFor::KillSwitch, None), Some(NewsKind::Paused), Some(&["eks-upgrade lift --reason"][..])),
+        (
+            paused(WaitFor::KillSwitch, None),
+            Some(NewsKind::Paused),
+            Some(&["eks-upgrade kill-switch lift --reason"][..]),
+        ),
         (withheld(Remedy::Wait { after_s: 60 }), None, none),
         (withheld(Remedy::Stop), Some(NewsKind::StepFailed), none),
         (

@@ -1,5 +1,9 @@
 //! What people are told: what happened, what is wanted of whom, until when, and how.
 
+mod campaign;
+
+pub use campaign::{of_campaign_end, of_campaign_question, of_campaign_stop, of_campaign_switch, of_soak};
+
 use jiff::Timestamp;
 
 use crate::contract::Notification;
@@ -20,12 +24,17 @@ pub const LISTED_MAX: usize = 200;
 const SUBJECT_CHARS_MAX: usize = 100;
 
 /// How a thrown kill switch is lifted.
-const LIFT_COMMAND: &str = "eks-upgrade lift --reason \"...\"";
+const LIFT_COMMAND: &str = "eks-upgrade kill-switch lift --reason \"...\"";
 
 /// The command that says yes to a question.
 #[must_use]
 pub fn approve_command(id: &ApprovalId) -> String {
     format!("eks-upgrade approve {id} --reason \"...\"")
+}
+
+/// The command that says no to a question.
+fn reject_command(id: &ApprovalId) -> String {
+    format!("eks-upgrade reject {id} --reason \"...\"")
 }
 
 /// The command that takes the control plane of the run's cluster back.
@@ -69,7 +78,7 @@ pub fn of_question(state: &RunState, question: &Question) -> Notification {
         format!("A person's yes is wanted before: {before}."),
         format!("Until {}: no answer by then counts as a no, and the run stops.", minute(*expires_at)),
         format!("Yes: {how}"),
-        format!("No:  eks-upgrade reject {id} --reason \"...\""),
+        format!("No:  {}", reject_command(id)),
     ];
     told(state, &format!("approval wanted before {before}"), lines)
 }

@@ -1,0 +1,169 @@
+//! The DynamoDB table behind the `CampaignLedger` port.
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::campaign::{CampaignEntry, CampaignState, Over};
+use eks_upgrade_core::ids::{CampaignId, ExecutionArn};
+use eks_upgrade_core::ledger::Sealed;
+use eks_upgrade_core::screen::{Lease, LeftAlone};
+use eks_upgrade_pipeline::ports::{CampaignLedger, LedgerDown, WriteError};
+
+use crate::ledger::{AwsLedger, broken, down, lease_of};
+use crate::table::{BY_KIND, Building, Item, PK, SK, text};
+
+fn campaign_key(campaign: &CampaignId) -> String {
+    format!("CAMPAIGN#{campaign}")
+}
+
+impl AwsLedger {
+    /// The clusters that the newest campaigns left alone, up to `limit` campaigns.
+    pub async fn left_alone(&self, limit: i32) -> Result<Vec<LeftAlone>, LedgerDown> {
+        let mut all = Vec::new();
+        for id in named(&self.by_kind("campaign", limit).await?)? {
+            let state = CampaignState::read(&self.campaign_lines(&id).await?).map_err(broken)?;
+            all.extend(state.into_iter().flat_map(|state| state.left_alone.into_values()));
+        }
+        Ok(all)
+    }
+
+    async fn all_of_kind(&self, kind: &str, standing: Option<&str>) -> Result<Vec<Item>, LedgerDown> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_KIND)
+            .key_condition_expression("kind = :kind")
+            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()))
+            .scan_index_forward(false);
+        if let Some(standing) = standing {
+            query = query
+                .filter_expression("standing = :standing")
+                .expression_attribute_values(":standing", AttributeValue::S(standing.to_owned()));
+        }
+        let mut pages = query.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(|error| down(&error))?);
+        }
+        Ok(items)
+    }
+
+    fn insertion(&self, item: Item) -> Result<TransactWriteItem, LedgerDown> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(broken)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// The campaigns whose heads these are.
+fn named(items: &[Item]) -> Result<Vec<CampaignId>, LedgerDown> {
+    items.iter().filter_map(|item| text(item, "campaign")).map(|id| id.parse().map_err(broken)).collect()
+}
+
+/// A line: its exact text and hash, and for people who look at the table what it is about.
+fn line_item(campaign: &CampaignId, line: &Sealed) -> Result<Item, LedgerDown> {
+    let entry: CampaignEntry = line.read().map_err(broken)?;
+    let body: serde_json::Value = serde_json::from_str(&line.body).map_err(broken)?;
+    let event = body.get("event").and_then(serde_json::Value::as_str);
+    Ok(Building::key(campaign_key(campaign), format!("E#{:08}", line.seq))
+        .text("body", &line.body)
+        .text("hash", &line.hash)
+        .text("at", entry.at.to_string())
+        .maybe("event", event)
+        .build())
+}
+
+/// The campaign at a glance, for lists; follows from the lines.
+fn head_item(state: &CampaignState) -> Item {
+    let standing = match &state.over {
+        None => "open",
+        Some(Over::Stopped { .. }) => "stopped",
+        Some(Over::Ended) => "ended",
+    };
+    let all = state.tally_of_all();
+    Building::key(campaign_key(&state.campaign), "HEAD")
+        .text("kind", "campaign")
+        .text("updated_at", state.updated_at.to_string())
+        .text("campaign", state.campaign.as_str())
+        .text("standing", standing)
+        .number("clusters", all.size)
+        .number("completed", all.completed)
+        .number("failed", all.failed)
+        .number("untouched", all.untouched)
+        .maybe("execution", state.driver.as_ref().map(ExecutionArn::as_str))
+        .number("seq", state.seq)
+        .text("hash", &state.hash)
+        .build()
+}
+
+impl CampaignLedger for AwsLedger {
+    async fn campaign_lines(&self, campaign: &CampaignId) -> Result<Vec<Sealed>, LedgerDown> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :e)")
+            .expression_attribute_values(":pk", AttributeValue::S(campaign_key(campaign)))
+            .expression_attribute_values(":e", AttributeValue::S("E#".into()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut lines = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| down(&error))?;
+            let unreadable = || LedgerDown(format!("a line of campaign {campaign} does not read"));
+            let place = text(&item, SK).and_then(|sk| sk.strip_prefix("E#")).and_then(|n| n.parse().ok());
+            lines.push(Sealed {
+                seq: place.ok_or_else(unreadable)?,
+                body: text(&item, "body").ok_or_else(unreadable)?.to_owned(),
+                hash: text(&item, "hash").ok_or_else(unreadable)?.to_owned(),
+            });
+        }
+        Ok(lines)
+    }
+
+    async fn append(&self, state: &CampaignState, lines: &[Sealed]) -> Result<(), WriteError> {
+        let mut items = Vec::with_capacity(lines.len() + 1);
+        for line in lines {
+            let item = line_item(&state.campaign, line).map_err(WriteError::Down)?;
+            items.push(self.insertion(item).map_err(WriteError::Down)?);
+        }
+        let head = Put::builder().table_name(&self.table).set_item(Some(head_item(state))).build();
+        let head = head.map_err(|error| WriteError::Down(broken(error)))?;
+        items.push(TransactWriteItem::builder().put(head).build());
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else { return Ok(()) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+            error.as_service_error()
+        {
+            let theirs = ["ConditionalCheckFailed", "TransactionConflict"];
+            let reasons = cancelled.cancellation_reasons();
+            if reasons.iter().any(|reason| reason.code().is_some_and(|code| theirs.contains(&code))) {
+                return Err(WriteError::Conflict);
+            }
+        }
+        Err(WriteError::Down(down(&error)))
+    }
+
+    async fn open_campaigns(&self) -> Result<Vec<CampaignId>, LedgerDown> {
+        named(&self.all_of_kind("campaign", Some("open")).await?)
+    }
+
+    async fn leases(&self) -> Result<Vec<(ClusterArn, Lease)>, LedgerDown> {
+        let items = self.all_of_kind("lease", None).await?;
+        let read = |item: &Item| {
+            let unreadable = || LedgerDown("a lease has no readable key".into());
+            let arn = text(item, PK).and_then(|pk| pk.strip_prefix("CLUSTER#")).ok_or_else(unreadable)?;
+            let cluster: ClusterArn = arn.parse().map_err(broken)?;
+            let lease = lease_of(&cluster, item)?;
+            Ok((cluster, lease))
+        };
+        items.iter().map(read).collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! A plan in the terminal.
+
+use eks_upgrade_core::finding::{Finding, Level};
+use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::screen::because;
+use jiff::SignedDuration;
+
+use super::ahead::FirstStep;
+use super::{Ahead, Proposal};
+use crate::show;
+
+fn bold(text: String) -> console::StyledObject<String> {
+    console::style(text).bold()
+}
+
+/// An upgrade's, with the reasons for it and what comes next.
+pub fn upgrade(proposal: &Proposal, lead: SignedDuration) {
+    let Proposal { plan, calendar, now, .. } = proposal;
+    println!("{}", bold(format!("{}  {} → {}", plan.cluster.name, plan.from, plan.target)));
+    if let Some(due) = calendar.due(plan.from, *now, lead) {
+        println!("{}.", because(plan.from, due));
+    }
+    if let Some(usd) = calendar.cost_of_staying_usd(plan.from, *now).filter(|usd| *usd > 0.0) {
+        println!(
+            "Staying at {} until AWS upgrades by itself costs ${usd:.0} of extended support.",
+            plan.from
+        );
+    }
+    if plan.hops.is_empty() {
+        println!("Nothing is left to do.");
+    }
+    body(proposal);
+    let typical = show::duration(plan.typical_s());
+    let steps = plan.steps().count();
+    println!("\n{} control-plane upgrade(s), {steps} steps, about {typical}.", plan.upgrades());
+    match plan.blocks().count() {
+        0 => println!("Start it: eks-upgrade start {} --target {}", plan.cluster.name, plan.target),
+        blocks => println!("{}", console::style(format!("{blocks} finding(s) block it.")).red()),
+    }
+}
+
+/// Hops, findings, and what it would wait for.
+pub fn body(proposal: &Proposal) {
+    hops(&proposal.plan);
+    findings(&proposal.plan.findings);
+    if !proposal.plan.hops.is_empty() && !proposal.is_blocked() {
+        println!("\n{}", bold("Waits".into()));
+        for line in waits(proposal, &Ahead::of(proposal)) {
+            println!("{line}");
+        }
+    }
+    if let Some(why) = &proposal.unread {
+        println!(
+            "\n{} {why}\n        → consents and the kill switch are not taken into account; is --stack right?",
+            console::style("the deployment's table could not be read:").yellow()
+        );
+    }
+}
+
+fn hops(plan: &Plan) {
+    for (at, hop) in plan.hops.iter().enumerate() {
+        let typical = show::duration(hop.typical_s());
+        let title = format!("Hop {} of {}: {}  (about {typical})", at + 1, plan.hops.len(), hop.to);
+        println!("\n{}", bold(title));
+        let mut table = show::table(&["step", "about", "why"]);
+        for step in &hop.steps {
+            table.add_row([step.kind.to_string(), show::duration(step.span.typical_s), step.reason.clone()]);
+        }
+        println!("{table}");
+    }
+}
+
+fn findings(findings: &[Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    println!("\n{}", bold("Findings".into()));
+    for finding in findings {
+        let level = match finding.level {
+            Level::Pass => console::style("pass   ").green(),
+            Level::Warn => console::style("warn   ").yellow(),
+            Level::Unknown => console::style("unknown").magenta(),
+            Level::Block => console::style("block  ").red(),
+        };
+        println!("{level} {} {}: {}", finding.code, finding.subject, finding.message);
+        if !finding.next_action.is_empty() {
+            println!("        → {}", finding.next_action);
+        }
+    }
+}
+
+fn waits(proposal: &Proposal, ahead: &Ahead) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(switch) = proposal.controls.thrown() {
+        lines.push(format!("the kill switch is thrown by {} ({}): nothing starts", switch.by, switch.reason));
+    }
+    lines.push(match &ahead.first_step {
+        None => "no step changes anything".to_owned(),
+        Some(FirstStep::Now) => "the first step may start at once".to_owned(),
+        Some(FirstStep::Later { at, text }) => {
+            let left = show::until(proposal.now, *at);
+            format!("the first step may start on {} UTC, in {left}: {text}", show::minute(*at))
+        }
+        Some(FirstStep::Never { text }) => format!("the first step never starts: {text}"),
+    });
+    for wanted in &ahead.approvals {
+        let open = show::length(wanted.expires);
+        lines.push(format!("a yes is asked before: {} (open for {open})", wanted.before));
+    }
+    lines
+}
