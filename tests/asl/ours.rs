@@ -1,44 +1,8 @@
 //! The state machines of the product, run as they are.
 
 use eks_upgrade_core::cluster::Resource;
-use eks_upgrade_core::contract::{CampaignInput, Notification};
-use eks_upgrade_tests::asl::Entered;
 use eks_upgrade_tests::{End, Fleet, Twist, installed};
 use serde_json::{Value, json};
-
-fn campaign(clusters: &[&str]) -> CampaignInput {
-    let clusters: Vec<Value> =
-        clusters.iter().map(|name| json!({"cluster": name, "target": "1.35"})).collect();
-    let input = json!({"campaign": "notice-1", "clusters": clusters, "clustersAtOnce": 2, "leftAlone": [],
-        "notification": Notification { subject: "left alone".into(), message: "some".into() }});
-    serde_json::from_value(input).unwrap()
-}
-
-#[test]
-fn a_campaign_upgrades_its_clusters_side_by_side_and_one_that_fails_is_its_own() {
-    let fleet = ["prod-a", "prod-b", "prod-c"]
-        .into_iter()
-        .fold(Fleet::new(), |fleet, name| fleet.with(installed(name, "1.34")));
-    let output = fleet.start_campaign(&campaign(&["prod-a", "gone", "prod-b", "prod-c"])).output().unwrap();
-    for name in ["prod-a", "prod-b", "prod-c"] {
-        assert_eq!(fleet.eks.see(name).cluster.version.to_string(), "1.35");
-    }
-    assert_eq!(output["clusters"][0]["outcome"], "completed");
-    assert_eq!(output["clusters"][1]["error"]["name"], "ClusterNotFound");
-    let told: Vec<String> = fleet.told.borrow().iter().map(|message| message.subject.clone()).collect();
-    assert_eq!((told.len(), told[0].as_str()), (4, "left alone"), "{told:?}");
-    // Two at once: the second of those that succeed begins before the first has ended.
-    let plans = fleet.history();
-    let at = |name: &str, state: &str| {
-        let is = |entered: &Entered| entered.execution == name && entered.state == state;
-        plans.iter().position(is).unwrap_or_else(|| panic!("{name} never entered {state}"))
-    };
-    let ends: Vec<&Entered> = plans.iter().filter(|entered| entered.state == "Upgraded").collect();
-    let begun: Vec<&Entered> = plans.iter().filter(|entered| entered.state == "Remember").collect();
-    assert_eq!((ends.len(), begun[0].execution.as_str()), (3, "notice-1"));
-    assert!(at(&ends[1].execution, "Plan") < at(&ends[0].execution, "Upgraded"));
-    assert_eq!(fleet.wrongs(), Vec::<String>::new());
-}
 
 #[test]
 fn a_child_that_is_left_alone_goes_on_and_the_run_is_not_lost() {

@@ -22,7 +22,9 @@ fn small_fleet() -> Fleet {
 fn broken_fleet() -> Fleet {
     let mut broken = installed("prod-a", "1.34").without_groups();
     broken.addons.clear();
-    let fleet = Fleet::new().under("bake: {duration: 10m, gates: [cluster-health], onFailure: roll-back}").with(broken);
+    let fleet = Fleet::new()
+        .under("bake: {duration: 10m, gates: [cluster-health], onFailure: roll-back}")
+        .with(broken);
     fleet.later(11 * 60, |eks| {
         eks.change("prod-a", |cluster| cluster.cluster.health_issues.push("Ec2SubnetNotFound: gone".into()));
     });

@@ -9,6 +9,7 @@
 mod addons;
 mod approvals;
 mod bakes;
+mod campaigns;
 mod consents;
 mod crashes;
 mod doors;

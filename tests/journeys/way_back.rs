@@ -131,3 +131,13 @@ fn automation_leaves_a_cluster_alone_that_was_taken_back() {
     let answer = serde_json::to_value(answer).unwrap();
     assert_eq!(answer["leftAlone"][0]["code"], "halted-before", "{answer}");
 }
+
+#[test]
+fn a_dry_run_of_the_way_back_shows_the_way_back() {
+    let fleet = upgraded("1.34", "1.35");
+    let calls = fleet.eks.arrived();
+    let end = fleet.start(json!({"cluster": "prod-a", "rollBack": true, "dryRun": true})).finish();
+    let eks_upgrade_tests::End::DryRun(plan) = end else { panic!("{end:?}") };
+    assert_eq!(plan.target.to_string(), "1.34");
+    assert_eq!(fleet.eks.arrived(), calls);
+}

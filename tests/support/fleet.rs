@@ -174,9 +174,9 @@ impl Fleet {
 
     /// Starts an execution of the campaign state machine; it stands still until it is let go.
     pub fn start_campaign(&self, input: &CampaignInput) -> Execution<'_> {
-        let name = input.campaign.as_str();
+        let name = format!("{}-{}", input.campaign, input.generation);
         let input = serde_json::to_value(input).expect("it is JSON");
-        Execution::new(self, "${CampaignStateMachineArn}", name, input)
+        Execution::new(self, "${CampaignStateMachineArn}", &name, input)
     }
 
     /// Puts a function behind the placeholder that definitions have for it, in place of the one there.

@@ -140,7 +140,8 @@ impl<E: Eks, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L,
             return self.plan_again(admitted, again, &asked.execution).await;
         }
         if admitted.request.dry_run {
-            let known = self.known(&admitted.cluster.arn, None).await?;
+            let back = admitted.request.roll_back.then(|| by_hand(&admitted));
+            let known = self.known(&admitted.cluster.arn, back).await?;
             let plan = self.propose(&admitted, 1, &known).await?;
             return Ok(PlanAnswer::DryRun { plan: Box::new(plan) });
         }

@@ -1,0 +1,207 @@
+//! Campaigns, from the trigger to the end, on the definitions as they are.
+
+use eks_upgrade_core::campaign::{CampaignState, Over};
+use eks_upgrade_core::cluster::Resource;
+use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
+use eks_upgrade_core::control::Answer;
+use eks_upgrade_core::screen::LeftAloneCode;
+use eks_upgrade_pipeline::ports::Time;
+use eks_upgrade_tests::{Fleet, Outcome, Twist, installed};
+use serde_json::json;
+
+const RINGS: &str = "bake: {duration: 0s}\nrings: {order: [{name: dev}, {name: staging}, {name: prod}]}\n";
+
+fn fleet(policy: &str, clusters: &[(&str, &str)]) -> Fleet {
+    clusters.iter().fold(Fleet::new().under(policy), |fleet, (name, env)| {
+        let mut cluster = installed(name, "1.34");
+        cluster.cluster.tags.insert("env".into(), (*env).into());
+        fleet.with(cluster)
+    })
+}
+
+fn sweep(fleet: &Fleet) -> Option<CampaignInput> {
+    fleet.take(&json!({"trigger": "sweep"})).expect("it lives").expect("it answers");
+    fleet.table.memory.kept().started.last().cloned()
+}
+
+fn state(fleet: &Fleet, input: &CampaignInput) -> CampaignState {
+    let lines = fleet.table.memory.kept().records[&input.campaign].clone();
+    CampaignState::read(&lines).unwrap().unwrap()
+}
+
+fn version(fleet: &Fleet, name: &str) -> String {
+    fleet.eks.see(name).cluster.version.to_string()
+}
+
+const SMALL: [(&str, &str); 5] =
+    [("d1", "dev"), ("d2", "dev"), ("s1", "staging"), ("p1", "prod"), ("p2", "prod")];
+
+#[test]
+fn a_campaign_goes_ring_by_ring_and_soaks() {
+    let fleet = fleet(RINGS, &SMALL);
+    let input = sweep(&fleet).unwrap();
+    let before = fleet.clock.now();
+    let output = fleet.start_campaign(&input).output().unwrap();
+    assert_eq!(output["completed"], 5, "{output}");
+    for (name, _) in SMALL {
+        assert_eq!(version(&fleet, name), "1.35");
+    }
+    let state = state(&fleet, &input);
+    let waves: Vec<(usize, usize)> = state.waves.iter().map(|wave| (wave.ring, wave.members.len())).collect();
+    assert_eq!(waves, [(0, 1), (0, 1), (1, 1), (2, 1), (2, 1)]);
+    assert!(fleet.clock.now().duration_since(before).as_hours() >= 5);
+    assert_eq!(fleet.wrongs(), Vec::<String>::new());
+    let starts = fleet.table.memory.kept().started.len();
+    sweep(&fleet);
+    assert_eq!(fleet.table.memory.kept().started.len(), starts, "nothing is left to do");
+}
+
+#[test]
+fn a_failure_in_staging_stops_the_campaign_and_holds_prod_back_until_it_is_mended() {
+    let fleet = fleet(RINGS, &SMALL);
+    let fine = || Twist::Ends(Outcome::Successful);
+    for twist in [fine(), fine(), Twist::Ends(Outcome::Failed("AccessDenied", "a role is gone", &[]))] {
+        fleet.eks.twist(Resource::ControlPlane, twist);
+    }
+    let input = sweep(&fleet).unwrap();
+    let failed = fleet.start_campaign(&input).output().unwrap_err();
+    assert_eq!(failed.error, "CampaignStopped", "{failed:?}");
+    assert_eq!((version(&fleet, "d2"), version(&fleet, "p1")), ("1.35".into(), "1.34".into()));
+    assert!(matches!(state(&fleet, &input).over, Some(Over::Stopped { .. })));
+
+    fleet.pass(86_400);
+    let answer = fleet.take(&json!({"trigger": "sweep"})).unwrap().unwrap();
+    let IntakeAnswer::Campaign { upgrades, left_alone, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(upgrades, Vec::<String>::new());
+    let codes: Vec<LeftAloneCode> = left_alone.iter().map(|left| left.code).collect();
+    assert_eq!(
+        codes,
+        [LeftAloneCode::EarlierRingFailed, LeftAloneCode::EarlierRingFailed, LeftAloneCode::HaltedBefore],
+        "{left_alone:#?}"
+    );
+
+    // Somebody mends it, by hand.
+    let _ = fleet.start(json!({"cluster": "s1", "target": "1.35"})).finish();
+    assert_eq!(version(&fleet, "s1"), "1.35");
+    fleet.pass(86_400);
+    let input = sweep(&fleet).unwrap();
+    assert_eq!(fleet.start_campaign(&input).output().unwrap()["completed"], 2);
+}
+
+#[test]
+fn a_campaign_whose_execution_died_goes_on_by_the_next_sweep_and_upgrades_nothing_twice() {
+    for place in
+        ["NextWave", "UpgradeWave", "WaitForControlPlane", "WaitForNodeGroups", "WaveEnded", "WaitForSoak"]
+    {
+        let fleet = fleet("bake: {duration: 0s}\nrings: {order: [{name: dev, waves: [2]}]}\n", &SMALL);
+        let input = sweep(&fleet).unwrap();
+        let mut first = fleet.start_campaign(&input);
+        first.until_at(place);
+        first.abort();
+        fleet.pass(3_000);
+        let again = sweep(&fleet).unwrap();
+        assert_eq!(again.campaign, input.campaign);
+        if place == "NextWave" {
+            // It had told nobody that it was there. Step Functions would not give its name again.
+            assert_eq!(again.generation, 1);
+        } else {
+            assert_eq!(again.generation, 2, "{place}");
+        }
+        let again = CampaignInput { generation: 2, ..again };
+        let output = fleet.start_campaign(&again).output().unwrap();
+        assert_eq!((&output["completed"], &output["failed"]), (&json!(5), &json!(0)), "{place}: {output}");
+        let hops = fleet.eks.began().into_iter().filter(|call| call.starts_with("UpdateClusterVersion"));
+        assert_eq!(hops.count(), 5, "{place}");
+        assert_eq!(fleet.wrongs(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_execution_that_died_alone_leaves_upgrades_that_are_waited_for() {
+    let fleet = fleet("bake: {duration: 0s}\n", &SMALL[..1]);
+    let input = sweep(&fleet).unwrap();
+    let mut first = fleet.start_campaign(&input);
+    first.until_at("WaitForControlPlane");
+    first.abort_alone();
+    let again = sweep(&fleet).unwrap();
+    let mut second = fleet.start_campaign(&again);
+    let output = second.output().unwrap();
+    assert_eq!((&output["completed"], &output["failed"]), (&json!(1), &json!(0)), "{output}");
+    let states: Vec<String> = fleet.history().into_iter().map(|entered| entered.state).collect();
+    assert!(states.iter().any(|state| state == "WaitForUpgrades"), "{states:?}");
+    assert_eq!(state(&fleet, &input).generation, 2);
+}
+
+#[test]
+fn a_ring_waits_for_its_yes_and_the_kill_switch_holds_a_wave() {
+    let policy = format!("{RINGS}approvals: [{{before: ring, rings: [prod]}}]\n");
+    let fleet = fleet(&policy, &SMALL);
+    let input = sweep(&fleet).unwrap();
+    fleet.switch(true);
+    fleet.then(7_200, |fleet| fleet.switch(false));
+    let mut execution = fleet.start_campaign(&input);
+    execution.until_at("WaitForApproval");
+    assert_eq!((version(&fleet, "s1"), version(&fleet, "p1")), ("1.35".into(), "1.34".into()));
+    fleet.then(1_800, |fleet| fleet.answer(Answer::Approve));
+    assert_eq!(execution.output().unwrap()["completed"], 5);
+    let events: Vec<String> = fleet.table.memory.kept().records[&input.campaign]
+        .iter()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(&line.body).unwrap()["event"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert!(events.contains(&"paused".into()) && events.contains(&"approval-answered".into()), "{events:?}");
+}
+
+#[test]
+fn what_goes_bad_while_it_soaks_stops_the_campaign() {
+    let fleet = fleet(RINGS, &SMALL);
+    let input = sweep(&fleet).unwrap();
+    let mut execution = fleet.start_campaign(&input);
+    execution.until_at("WaitForSoak");
+    fleet.eks.state().clusters.values_mut().for_each(|one| {
+        if one.cluster.version.to_string() == "1.35" {
+            one.cluster.health_issues.push("ClusterUnreachable: no".into());
+        }
+    });
+    let failed = execution.output().unwrap_err();
+    assert_eq!(failed.error, "CampaignStopped");
+    assert!(failed.cause.as_ref().unwrap().contains("UnwellAfterwards"), "{failed:?}");
+}
+
+#[test]
+fn clusters_of_a_campaign_under_way_are_no_other_campaigns() {
+    let fleet = fleet(RINGS, &SMALL);
+    let input = sweep(&fleet).unwrap();
+    let mut execution = fleet.start_campaign(&input);
+    execution.until_at("WaitForSoak");
+    fleet.pass(86_400);
+    sweep(&fleet);
+    assert_eq!(fleet.table.memory.kept().started.len(), 1);
+    assert_eq!(execution.output().unwrap()["completed"], 5);
+}
+
+#[test]
+fn a_version_that_breaks_every_cluster_harms_the_first_wave_and_no_more() {
+    let policy = "bake: {duration: 1h}\nrings: {order: [{name: dev}, {name: staging}, {name: prod}]}\n";
+    let fleet = fleet(policy, &SMALL);
+    let input = sweep(&fleet).unwrap();
+    for minute in 0..600 {
+        fleet.later(minute * 60, |eks| {
+            for one in eks.state().clusters.values_mut() {
+                let broken =
+                    one.cluster.version.to_string() == "1.35" && one.cluster.health_issues.is_empty();
+                if broken {
+                    one.cluster.health_issues.push("ClusterUnreachable: no".into());
+                }
+            }
+        });
+    }
+    fleet.start_campaign(&input).output().unwrap_err();
+    let harmed: Vec<&str> =
+        SMALL.into_iter().map(|(name, _)| name).filter(|name| version(&fleet, name) != "1.34").collect();
+    assert_eq!(harmed, ["d1"]);
+}
