@@ -25,7 +25,7 @@ FUNCTIONS := intake plan decide act notify voice
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo test lint lint-rust lint-infra sim local schemas package deploy clean
+.PHONY: help setup build demo demo-fleet test lint lint-rust lint-infra sim local schemas package deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ build: ## functions, simulator and command line (PROFILE=demo|release|dev)
 
 demo: build setup ## a Health notice becomes an upgraded fleet, here, without AWS (NOTICE=, FLEET=, SPEED=)
 	$(RUN) $(PY) tests/local/demo.py --fleet $(FLEET) --notice $(NOTICE) --speed $(SPEED)
+
+demo-fleet: build setup ## three rings, a window, a yes, a bake, and a failure in staging that keeps prod untouched
+	$(RUN) $(PY) tests/local/demo_fleet.py
 
 test: build setup ## every test: Rust, then the real binaries and state machines on the local stack
 	@if cargo nextest --version >/dev/null 2>&1; then \

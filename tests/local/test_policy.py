@@ -24,6 +24,8 @@ POLICY: dict[str, Any] = {
         },
         {"clusters": {"names": ["bakes-*"]}, "bake": {"duration": "30m", "onFailure": "roll-back"}},
     ],
+    # What other tests break stands in the ring of the rest, behind this one.
+    "rings": {"order": [{"name": "first", "clusters": ["far-too"], "soak": "0s"}]},
     "spokes": [
         {"account": "210987654321", "regions": ["eu-central-1"], "externalId": "only-us"},
         {"account": "333333333333", "regions": ["us-east-1"], "externalId": "only-us"},

@@ -74,10 +74,14 @@ fn failed(state: &RunState, step: &Step, code: &str, message: String) -> Event {
         message,
         resources: Vec::new(),
         remedy: if by_policy { Remedy::RollBack } else { Remedy::Stop },
-        next_action: format!(
-            "look at the cluster; EKS takes its control plane back within 7 days of the upgrade \
-             (eks-upgrade roll-back {name}), or start again to go on"
-        ),
+        next_action: if by_policy {
+            "find out what the newer version broke there before upgrading again".into()
+        } else {
+            format!(
+                "look at the cluster; EKS takes its control plane back within 7 days of the upgrade \
+                 (eks-upgrade roll-back {name}), or start again to go on"
+            )
+        },
     };
     Event::GateFailed { step: step.id.clone(), failure }
 }
