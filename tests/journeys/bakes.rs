@@ -63,6 +63,7 @@ fn what_was_wrong_before_is_no_fault_of_the_hop() {
 
 #[test]
 fn each_gate_sees_what_it_is_for() {
+    type Happens = fn(&FakeEks);
     let unwell = |eks: &FakeEks| {
         eks.change("prod-a", |cluster| {
             cluster.addons.get_mut("vpc-cni").unwrap().status = Status::Unwell("DEGRADED".into());
@@ -78,7 +79,7 @@ fn each_gate_sees_what_it_is_for() {
         };
         eks.change("prod-a", |cluster| cluster.insights.push(insight));
     };
-    let cases: [(&str, fn(&FakeEks), &str); 3] = [
+    let cases: [(&str, Happens, &str); 3] = [
         ("cluster-health", issue, "Ec2SubnetNotFound"),
         ("addon-health", unwell, "vpc-cni is DEGRADED"),
         ("insights", insight, "webhooks time out"),

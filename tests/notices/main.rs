@@ -8,5 +8,6 @@ mod judge;
 mod large;
 mod mutate;
 mod mutations;
+mod places;
 mod random;
 mod sweep;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::cluster::{Found, LaunchTemplate, NodeGroup, Resource, Status};
+use crate::cluster::{Cluster, Found, LaunchTemplate, NodeGroup, Resource, Status};
 use crate::control::Controls;
 use crate::decide::{ActionName, action_for};
 use crate::hold::{Hold, hold};
@@ -204,15 +204,8 @@ pub fn guard(
     controls: &Controls,
     now: Timestamp,
 ) -> Verdict {
-    let withhold = |code: &str, message: String, remedy: Remedy, next: &str| {
-        let failure =
-            Failure { code: code.into(), message, resources: Vec::new(), remedy, next_action: next.into() };
-        Verdict::Record(Box::new(Event::Withheld { step: step.id.clone(), failure }))
-    };
-    // The remedy's pause lets the next round look at the world and decide about the run as a whole.
-    let not_now = |code: &str, message: String| withhold(code, message, Remedy::Wait { after_s: 30 }, "");
-    let never = |code: &str, message: String, next: &str| withhold(code, message, Remedy::Stop, next);
-
+    let not_now = |code: &str, message: String| not_now(step, code, message);
+    let never = |code: &str, message: String, next: &str| never(step, code, message, next);
     match hold(state, step, controls, now) {
         None => {}
         Some(Hold::Until { text, .. }) => return not_now("Held", text),
@@ -245,9 +238,31 @@ pub fn guard(
     if let Some(event) = already_so(step, world) {
         return Verdict::Record(Box::new(event));
     }
-    let Some(call) = call_of(step, asked, world) else {
-        return not_now("AnotherAction", "verification makes no call".into());
-    };
+    match call_of(step, asked, world) {
+        Some(call) => last_look(step, call, cluster, world),
+        None => not_now("AnotherAction", "verification makes no call".into()),
+    }
+}
+
+fn withhold(step: &Step, code: &str, message: String, remedy: Remedy, next: &str) -> Verdict {
+    let failure =
+        Failure { code: code.into(), message, resources: Vec::new(), remedy, next_action: next.into() };
+    Verdict::Record(Box::new(Event::Withheld { step: step.id.clone(), failure }))
+}
+
+/// The remedy's pause lets the next round look at the world and decide about the run as a whole.
+fn not_now(step: &Step, code: &str, message: String) -> Verdict {
+    withhold(step, code, message, Remedy::Wait { after_s: 30 }, "")
+}
+
+fn never(step: &Step, code: &str, message: String, next: &str) -> Verdict {
+    withhold(step, code, message, Remedy::Stop, next)
+}
+
+/// Whether the cluster and what is in it are as the step's call needs them.
+fn last_look(step: &Step, call: Call, cluster: &Cluster, world: &World) -> Verdict {
+    let not_now = |code: &str, message: String| not_now(step, code, message);
+    let never = |code: &str, message: String, next: &str| never(step, code, message, next);
     match &step.kind {
         StepKind::ControlPlane { from, to } => {
             if cluster.version != *from || from.next() != *to {
@@ -271,7 +286,7 @@ pub fn guard(
                 // Behind, it is a read that lags; past the hop, somebody took it there, and the group follows that.
                 let past = Remedy::Replan { nodes_each_hop: false };
                 let remedy = if cluster.version > *to { past } else { Remedy::Wait { after_s: 30 } };
-                return withhold("ControlPlaneElsewhere", message, remedy, LOOK_FIRST);
+                return withhold(step, "ControlPlaneElsewhere", message, remedy, LOOK_FIRST);
             }
             match world.node_groups.get(name).and_then(Found::is).map(|group| &group.status) {
                 Some(Status::Active) => Verdict::Call(call),

@@ -108,10 +108,9 @@ impl Span {
     #[must_use]
     pub fn of(kind: &StepKind) -> Self {
         match kind {
-            StepKind::ControlPlane { .. } => CONTROL_PLANE,
+            StepKind::ControlPlane { .. } | StepKind::RollBack { .. } => CONTROL_PLANE,
             StepKind::AddOn { .. } => ADD_ON,
             StepKind::NodeGroup { size, max_unavailable, .. } => Self::node_group(*size, *max_unavailable),
-            StepKind::RollBack { .. } => CONTROL_PLANE,
             StepKind::SupportType { .. } => SETTING,
             StepKind::Bake { duration_s } => Self::bake(*duration_s),
             StepKind::Verify => Self { early_s: 0, typical_s: 30, p95_s: 60, late_s: 900, share: 10 },

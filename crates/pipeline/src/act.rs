@@ -46,7 +46,9 @@ impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
         let name = journal.state.opened.cluster.clone();
 
         let text = match journal.state.steps.get(id).map(|progress| &progress.phase) {
-            Some(Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. }) => "nothing left to do".to_owned(),
+            Some(Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. }) => {
+                "nothing left to do".to_owned()
+            }
             Some(Phase::Intended { token, since }) => {
                 let (token, since) = (token.clone(), *since);
                 self.resolve(&mut journal, &name, &step, request, &token, since).await?

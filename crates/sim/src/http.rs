@@ -115,12 +115,12 @@ pub(crate) struct ApiError {
     pub(crate) kind: String,
     pub(crate) status: u16,
     pub(crate) message: String,
-    members: Map<String, Value>,
+    members: Box<Map<String, Value>>,
 }
 
 impl ApiError {
     pub(crate) fn new(kind: &str, status: u16, message: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), status, message: message.into(), members: Map::new() }
+        Self { kind: kind.to_owned(), status, message: message.into(), members: Box::default() }
     }
 
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
@@ -153,7 +153,7 @@ impl ApiError {
             }
             other => other == Protocol::JsonRpc,
         };
-        let mut body = self.members.clone();
+        let mut body = *self.members.clone();
         body.insert("message".to_owned(), json!(self.message));
         if json_rpc {
             body.insert("__type".to_owned(), json!(self.kind));

@@ -304,36 +304,11 @@ impl RunState {
                 self.fail(step, failure, at);
                 self.progress_of(step).attempt += 1;
             }
-            Event::BakeBegan { step } => {
-                self.require_free(entry, step)?;
-                self.require_kind(entry, step, "no bake", |kind| matches!(kind, StepKind::Bake { .. }))?;
-                self.progress(step, Phase::Baking { since: at });
+            Event::BakeBegan { .. } | Event::Baked { .. } | Event::GateFailed { .. } => {
+                self.apply_bake(entry)?;
             }
-            Event::Baked { step, .. } => {
-                self.require_baking(entry, step)?;
-                self.progress(step, Phase::Done { how: Done::Baked });
-            }
-            Event::GateFailed { step, failure } => {
-                self.require_baking(entry, step)?;
-                self.fail(step, failure, at);
-            }
-            Event::ApprovalAsked { approval, before, expires_at } => {
-                if self.approvals.contains_key(approval) {
-                    return Err(illegal(entry, "it was asked before"));
-                }
-                let asked = Standing::Asked { before: before.clone(), expires_at: *expires_at };
-                self.approvals.insert(approval.clone(), asked);
-            }
-            Event::ApprovalAnswered { approval, answered, .. } => {
-                let by = answered.by.clone();
-                let standing = match answered.answer {
-                    Answer::Approve => Standing::Approved { by },
-                    Answer::Reject => Standing::Rejected { by, reason: answered.reason.clone() },
-                };
-                self.close_question(entry, approval, standing)?;
-            }
-            Event::ApprovalExpired { approval, .. } => {
-                self.close_question(entry, approval, Standing::Expired)?;
+            Event::ApprovalAsked { .. } | Event::ApprovalAnswered { .. } | Event::ApprovalExpired { .. } => {
+                self.apply_question(entry)?;
             }
             Event::Paused { wait_for, until, .. } => self.paused = Some((*wait_for, *until)),
             Event::ForeignUpdate { resource, update } => {
@@ -356,6 +331,52 @@ impl RunState {
                 }
                 self.ended = Some(ending.clone());
             }
+        }
+        Ok(())
+    }
+
+    fn apply_bake(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let at = entry.at;
+        match &entry.event {
+            Event::BakeBegan { step } => {
+                self.require_free(entry, step)?;
+                self.require_kind(entry, step, "no bake", |kind| matches!(kind, StepKind::Bake { .. }))?;
+                self.progress(step, Phase::Baking { since: at });
+            }
+            Event::Baked { step, .. } => {
+                self.require_baking(entry, step)?;
+                self.progress(step, Phase::Done { how: Done::Baked });
+            }
+            Event::GateFailed { step, failure } => {
+                self.require_baking(entry, step)?;
+                self.fail(step, failure, at);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn apply_question(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        match &entry.event {
+            Event::ApprovalAsked { approval, before, expires_at } => {
+                if self.approvals.contains_key(approval) {
+                    return Err(illegal(entry, "it was asked before"));
+                }
+                let asked = Standing::Asked { before: before.clone(), expires_at: *expires_at };
+                self.approvals.insert(approval.clone(), asked);
+            }
+            Event::ApprovalAnswered { approval, answered, .. } => {
+                let by = answered.by.clone();
+                let standing = match answered.answer {
+                    Answer::Approve => Standing::Approved { by },
+                    Answer::Reject => Standing::Rejected { by, reason: answered.reason.clone() },
+                };
+                self.close_question(entry, approval, standing)?;
+            }
+            Event::ApprovalExpired { approval, .. } => {
+                self.close_question(entry, approval, Standing::Expired)?;
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use eks_upgrade_core::cluster::{Found, Insight, InsightCategory, InsightStatus, Status, Update, UpdateStatus};
+use eks_upgrade_core::cluster::{
+    Found, Insight, InsightCategory, InsightStatus, Status, Update, UpdateStatus,
+};
 use eks_upgrade_core::control::{Consent, ConsentScope, Controls, KillSwitch};
 use eks_upgrade_core::decide::{ActionName, Decision, NextHop, action_for, decide, next_hop};
 use eks_upgrade_core::guard::{Call, Verdict, guard};
@@ -81,8 +83,16 @@ fn world() -> impl Strategy<Value = World> {
     };
     let names = proptest::option::of(proptest::sample::subsequence(vec!["a", "b", "new"], 0..=3));
     let updates = (there(update("u-1")), there(update("u-2")), there(update("u-3")));
-    (there(cluster), group("a"), group("b"), addon("vpc-cni"), addon("kube-proxy"), updates, (names, insights())).prop_map(
-        |(cluster, a, b, cni, proxy, (one, two, three), (names, insights))| World {
+    (
+        there(cluster),
+        group("a"),
+        group("b"),
+        addon("vpc-cni"),
+        addon("kube-proxy"),
+        updates,
+        (names, insights()),
+    )
+        .prop_map(|(cluster, a, b, cni, proxy, (one, two, three), (names, insights))| World {
             cluster,
             updates: [("u-1", one), ("u-2", two), ("u-3", three)]
                 .into_iter()
@@ -92,8 +102,7 @@ fn world() -> impl Strategy<Value = World> {
             addons: named([("vpc-cni", cni), ("kube-proxy", proxy)]),
             insights,
             node_group_names: names.map(|names| names.into_iter().map(str::to_owned).collect()),
-        },
-    )
+        })
 }
 
 fn insights() -> impl Strategy<Value = BTreeMap<InsightCategory, Vec<Insight>>> {

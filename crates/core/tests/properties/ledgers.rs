@@ -78,7 +78,9 @@ fn through(step: &Step) -> Vec<Event> {
     let (step, kind, evidence) = (step.id.clone(), &step.kind, "seen".to_owned());
     match kind {
         StepKind::Verify => vec![Event::Verified { step, evidence }],
-        StepKind::Bake { .. } => vec![Event::BakeBegan { step: step.clone() }, Event::Baked { step, evidence }],
+        StepKind::Bake { .. } => {
+            vec![Event::BakeBegan { step: step.clone() }, Event::Baked { step, evidence }]
+        }
         _ => vec![Event::Satisfied { step, evidence }],
     }
 }
