@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::ClusterArn;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Level};
 use crate::ids::{ApprovalId, CampaignId, ConsentId, Principal, RunId};
 use crate::ledger::{Event, RunState, Standing};
 
@@ -221,6 +221,18 @@ impl Controls {
     #[must_use]
     pub fn consent(&self, to: &ConsentScope, now: Timestamp) -> Option<&Consent> {
         self.valid(now).find(|consent| consent.scope == *to)
+    }
+
+    /// Lets findings that block pass as warnings that say whose word it is, where a consent overrides them at `now`.
+    pub fn override_findings(&self, findings: &mut [Finding], now: Timestamp) {
+        let may = |finding: &&mut Finding| finding.level == Level::Block && finding.code.may_be_overridden();
+        for finding in findings.iter_mut().filter(may) {
+            if let Some(consent) = self.overriding(finding, now) {
+                finding.level = Level::Warn;
+                finding.message =
+                    format!("{} (overridden by {}: {})", finding.message, consent.by, consent.reason);
+            }
+        }
     }
 
     /// A consent that overrides this finding at `now`.

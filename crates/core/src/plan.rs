@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::ClusterArn;
-use crate::cluster::{LaunchTemplate, Resource};
+use crate::cluster::{InsightStatus, Inventory, LaunchTemplate, Resource, Status};
 use crate::finding::{Finding, Level};
 use crate::ids::StepId;
 use crate::policy::{NodeHops, NodeStrategy, StepName};
@@ -161,6 +161,21 @@ pub struct Baseline {
     pub insights: Vec<String>,
     /// The add-ons that there were.
     pub addons: Vec<String>,
+}
+
+impl Baseline {
+    /// What is out of order in an inventory.
+    #[must_use]
+    pub fn of(inventory: &Inventory) -> Self {
+        let unwell = inventory.addons.iter().filter(|addon| addon.status != Status::Active);
+        let errors = inventory.insights.iter().filter(|insight| insight.status == InsightStatus::Error);
+        Self {
+            health_issues: inventory.cluster.health_issues.clone(),
+            addons_unwell: unwell.map(|addon| addon.name.clone()).collect(),
+            insights: errors.map(|insight| insight.name.clone()).collect(),
+            addons: inventory.addons.iter().map(|addon| addon.name.clone()).collect(),
+        }
+    }
 }
 
 impl StepKind {

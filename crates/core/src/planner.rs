@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cluster::{Addon, AmiFamily, InsightStatus, Inventory, LaunchTemplate, NodeGroup, Offer, Status};
+use crate::cluster::{Addon, AmiFamily, Inventory, LaunchTemplate, NodeGroup, Offer, Status};
 use crate::control::Controls;
 use crate::finding::{CORE_ADDONS, Code, Finding, Level};
 use crate::ids::StepId;
@@ -93,7 +93,7 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
             "",
         ));
     }
-    override_by_consent(&mut findings, wish.controls, now);
+    wish.controls.override_findings(&mut findings, now);
 
     Plan {
         revision: wish.revision,
@@ -106,20 +106,8 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
         hops,
         findings,
         made_at: now,
-        baseline: baseline(inventory),
+        baseline: Baseline::of(inventory),
         rolls_back: None,
-    }
-}
-
-/// What is out of order already.
-pub(crate) fn baseline(inventory: &Inventory) -> Baseline {
-    let unwell = inventory.addons.iter().filter(|addon| addon.status != Status::Active);
-    let errors = inventory.insights.iter().filter(|insight| insight.status == InsightStatus::Error);
-    Baseline {
-        health_issues: inventory.cluster.health_issues.clone(),
-        addons_unwell: unwell.map(|addon| addon.name.clone()).collect(),
-        insights: errors.map(|insight| insight.name.clone()).collect(),
-        addons: inventory.addons.iter().map(|addon| addon.name.clone()).collect(),
     }
 }
 
@@ -142,20 +130,6 @@ fn windows_too_short(hops: &[Hop], wish: &Wish<'_>) -> Vec<Finding> {
             )
         })
         .collect()
-}
-
-/// A consent to a finding that blocks lets it pass as a warning that says whose word it is.
-pub(crate) fn override_by_consent(findings: &mut [Finding], controls: &Controls, now: Timestamp) {
-    let blocking = findings
-        .iter_mut()
-        .filter(|finding| finding.level == Level::Block && finding.code.may_be_overridden());
-    for finding in blocking {
-        if let Some(consent) = controls.overriding(finding, now) {
-            finding.level = Level::Warn;
-            finding.message =
-                format!("{} (overridden by {}: {})", finding.message, consent.by, consent.reason);
-        }
-    }
 }
 
 /// Whether a cluster whose control plane is at the target has nothing left that lags behind it.

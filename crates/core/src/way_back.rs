@@ -12,8 +12,8 @@ use crate::cluster::{Insight, InsightStatus, Inventory, Update, UpdateStatus};
 use crate::finding::{Code, Finding, Level};
 use crate::guard::NODES_FIRST;
 use crate::ids::StepId;
-use crate::plan::{Hop, Plan, Reversibility, Step, StepKind};
-use crate::planner::{Wish, baseline, override_by_consent};
+use crate::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
+use crate::planner::Wish;
 use crate::remedy::Failure;
 use crate::version::Minor;
 
@@ -43,7 +43,7 @@ pub fn plan_back(inventory: &Inventory, past: &Past<'_>, wish: &Wish<'_>, now: T
     findings.extend(newer_nodes(inventory, to));
     findings.extend(against_it(inventory, past.insights));
     findings.extend(unsupported(inventory, past.calendar, to));
-    override_by_consent(&mut findings, wish.controls, now);
+    wish.controls.override_findings(&mut findings, now);
     let force = findings.iter().any(|f| f.code == Code::RollBackInsight && f.level == Level::Warn);
     let in_extended = past.calendar.get(to).is_some_and(|release| release.status == SupportStatus::Extended);
     let support_type = in_extended && !cluster.extended_support;
@@ -58,7 +58,7 @@ pub fn plan_back(inventory: &Inventory, past: &Past<'_>, wish: &Wish<'_>, now: T
         hops: vec![Hop { to, steps: steps(from, to, force, support_type, wish) }],
         findings,
         made_at: now,
-        baseline: baseline(inventory),
+        baseline: Baseline::of(inventory),
         rolls_back: Some(past.because.clone()),
     }
 }

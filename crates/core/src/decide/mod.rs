@@ -4,6 +4,8 @@
 //! stop. [`next_hop`] says which hop that is. Both are total: every state has a decision, and a decision to
 //! stop says why and what a person can safely do next.
 
+mod waiting;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,12 +14,12 @@ use crate::cluster::{Cluster, Found, Resource};
 use crate::control::{ConsentScope, Controls};
 use crate::hold::{Hold, hold};
 use crate::ids::{ApprovalId, StepId};
-use crate::ledger::{self, Ending, Phase, Progress, RunState};
+use crate::ledger::{Ending, Phase, Progress, RunState};
 use crate::observe::{NOT_VISIBLE_YET_S, World};
 use crate::plan::{Hop, Plan, Step, StepKind};
 use crate::policy::{NodeHops, NodeStrategy};
 use crate::remedy::{Failure, Remedy};
-use crate::waits::{self, later, seconds_between};
+use crate::waits::{later, seconds_between};
 
 /// The kinds of action: each is a state of the hop state machine, by this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -212,7 +214,7 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, controls: &Controls, n
             return Decision::Act { actions };
         }
     }
-    if let Some(wait) = longest_needed(state, &steps, controls, now) {
+    if let Some(wait) = waiting::longest_needed(state, &steps, controls, now) {
         return wait;
     }
     if let Some(halt) = steps.iter().find_map(|(_, standing)| standing.held_for_good()) {
@@ -510,93 +512,6 @@ fn startable(
         actions.push(Action { action: action_for(state, step, controls, now), step: step.id.clone() });
     }
     actions
-}
-
-/// The wait for whatever can be looked at soonest; `None` when nothing is under way. A question to people goes
-/// before the other waits, and is looked at again as soon as they would be.
-fn longest_needed(
-    state: &RunState,
-    steps: &[(&Step, Standing<'_>)],
-    controls: &Controls,
-    now: Timestamp,
-) -> Option<Decision> {
-    let mut soonest: Option<(u32, WaitFor, String)> = None;
-    let mut offer = |seconds: u32, on: WaitFor, text: String| {
-        if soonest.as_ref().is_none_or(|(best, ..)| seconds < *best) {
-            soonest = Some((seconds, on, text));
-        }
-    };
-    for (step, standing) in steps {
-        match standing {
-            Standing::Busy(Progress { phase: Phase::InFlight { since, .. }, .. }) => {
-                let late = if step.span.is_late(*since, now) { ", longer than it ever should" } else { "" };
-                let text = format!("{}{late}", step.kind);
-                offer(step.span.pause_s(*since, now), waits_on(step), text);
-            }
-            Standing::Baking { since } => {
-                let left_s = step.span.typical_s.saturating_sub(seconds_between(*since, now));
-                let pause_s = step.span.pause_s(*since, now);
-                let pause_s = if left_s > 0 { pause_s.min(left_s) } else { pause_s };
-                offer(pause_s, WaitFor::Bake, step.kind.to_string());
-            }
-            Standing::Later { at, failure } => {
-                let text = format!("next attempt at {} after {}", step.kind, failure.code);
-                offer(seconds_between(now, *at).max(1), WaitFor::NextAttempt, text);
-            }
-            Standing::Held(Hold::Until { wait_for, seconds, text }) => {
-                offer(*seconds, *wait_for, format!("{}: {text}", step.kind));
-            }
-            // It begins by the next look.
-            Standing::Ready if matches!(step.kind, StepKind::Bake { .. }) => {
-                offer(1, WaitFor::Bake, step.kind.to_string());
-            }
-            Standing::Unresolved => offer(60, waits_on(step), format!("word of {}", step.kind)),
-            _ => {}
-        }
-    }
-    for (resource, foreign) in &state.foreign {
-        let pause = waits::UNKNOWN.pause_s(foreign.since, now);
-        offer(pause, WaitFor::OtherUpdate, format!("somebody else's update of {resource}"));
-    }
-    question(state, steps, controls, soonest.as_ref().map(|(seconds, ..)| *seconds), now)
-        .or_else(|| soonest.map(|(seconds, on, text)| Decision::Wait { wait_for: on, seconds, text }))
-}
-
-/// How often an open question is looked at again, in seconds, should the word of its answer be lost.
-const QUESTION_PAUSE_S: u32 = 3600;
-
-/// The question that is open to people, or to be asked; not while the kill switch is thrown.
-fn question(
-    state: &RunState,
-    steps: &[(&Step, Standing<'_>)],
-    controls: &Controls,
-    soonest_s: Option<u32>,
-    now: Timestamp,
-) -> Option<Decision> {
-    if controls.thrown().is_some() {
-        return None;
-    }
-    let (id, before, expires) = steps.iter().find_map(|(_, standing)| match standing {
-        Standing::Held(Hold::Approval { id, before, expires }) => Some((id, before, expires)),
-        _ => None,
-    })?;
-    let expires_at = match state.approvals.get(id) {
-        Some(ledger::Standing::Asked { expires_at, .. }) => *expires_at,
-        _ => later(now, u32::try_from(expires.as_secs()).unwrap_or(u32::MAX)),
-    };
-    let open_s = seconds_between(now, expires_at).max(1);
-    let seconds = soonest_s.unwrap_or(u32::MAX).min(QUESTION_PAUSE_S).min(open_s);
-    let text = format!("a yes to {before}: eks-upgrade approve {id}");
-    let expires_s = open_s.saturating_add(60);
-    Some(Decision::Ask { approval: id.clone(), before: before.clone(), expires_at, expires_s, seconds, text })
-}
-
-fn waits_on(step: &Step) -> WaitFor {
-    match step.kind.resource() {
-        Some(Resource::ControlPlane) | None => WaitFor::ControlPlane,
-        Some(Resource::NodeGroup(_)) => WaitFor::NodeGroups,
-        Some(Resource::AddOn(_)) => WaitFor::AddOns,
-    }
 }
 
 fn halt_for(step: &Step, failure: &Failure) -> Decision {
