@@ -141,3 +141,18 @@ fn a_dry_run_of_the_way_back_shows_the_way_back() {
     assert_eq!(plan.target.to_string(), "1.34");
     assert_eq!(fleet.eks.arrived(), calls);
 }
+
+#[test]
+fn a_consent_that_is_taken_back_meanwhile_is_not_acted_upon() {
+    let fleet = upgraded("1.34", "1.35");
+    let calls = fleet.eks.arrived();
+    fleet.switch(true);
+    fleet.then(1_800, |fleet| {
+        let now = eks_upgrade_pipeline::ports::Time::now(&fleet.clock);
+        fleet.table.memory.kept().consents.iter_mut().for_each(|consent| consent.expires_at = now);
+        fleet.switch(false);
+    });
+    let told = back(&fleet).halted("ConsentWanted");
+    assert!(told.words().contains("eks-upgrade roll-back prod-a"), "{}", told.words());
+    assert_eq!(fleet.eks.arrived(), calls);
+}

@@ -130,8 +130,28 @@ fn by_policy_the_deadline_wins_with_notice() {
     let fleet = late_window("deadline");
     let told = upgrade(&fleet, "1.35").completed();
     assert_eq!(arrivals(&fleet)[0].to_string(), "2026-11-22T00:00:00Z", "ten days before");
-    let [pause] = &pauses(&told)[..] else { panic!("{:?}", pauses(&told)) };
+    let pause = &pauses(&told)[0];
     assert!(pause.contains("2026-12-02") && pause.contains("2026-11-22"), "{pause}");
+}
+
+#[test]
+fn a_yes_is_asked_for_while_the_window_is_waited_for() {
+    let fleet = fleet(&format!("approvals: [{{before: run}}]\n{}", at_night(4)));
+    fleet.then(3_600, |fleet| fleet.answer(eks_upgrade_core::control::Answer::Approve));
+    upgrade(&fleet, "1.35").completed();
+    assert_eq!(arrivals(&fleet)[0].to_string(), "2026-08-18T20:00:00Z", "answered by day, done by night");
+}
+
+#[test]
+fn past_the_minor_that_expires_windows_bind_again() {
+    let fleet = late_window("deadline");
+    upgrade(&fleet, "1.35").completed();
+    let state = fleet.eks.state();
+    for called in &state.calls {
+        let hop = called.call.to_string().starts_with("UpdateClusterVersion");
+        let day = called.at.strftime("%m-%d").to_string();
+        assert_eq!(day, if hop { "11-22" } else { "12-20" }, "{} at {}", called.call, called.at);
+    }
 }
 
 #[test]

@@ -223,6 +223,14 @@ impl Controls {
         self.valid(now).find(|consent| consent.scope == *to)
     }
 
+    /// Whether some consent overrides findings of this code at `now`, on whatever.
+    #[must_use]
+    pub fn overrides(&self, code: Code, now: Timestamp) -> bool {
+        self.valid(now).any(
+            |consent| matches!(&consent.scope, ConsentScope::Override { finding, .. } if *finding == code),
+        )
+    }
+
     /// Lets findings that block pass as warnings that say whose word it is, where a consent overrides them at `now`.
     pub fn override_findings(&self, findings: &mut [Finding], now: Timestamp) {
         let may = |finding: &&mut Finding| finding.level == Level::Block && finding.code.may_be_overridden();

@@ -73,7 +73,6 @@ impl Code {
                 | Self::NodeGroupUnwell
                 | Self::AddonNoVersion
                 | Self::Fargate
-                | Self::WindowTooShort
                 | Self::RollBackInsight
         )
     }

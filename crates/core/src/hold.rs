@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::calendar::EXTENDED_SUPPORT_USD_PER_HOUR;
 use crate::control::{ConsentScope, Controls};
 use crate::decide::WaitFor;
+use crate::finding::Code;
 use crate::ids::ApprovalId;
 use crate::ledger::{Opened, RunState, Standing};
 use crate::plan::{Step, StepKind};
-use crate::policy::{ApprovalRule, Before, Policy, Wins};
+use crate::policy::{ApprovalRule, Before, Wins};
 use crate::waits::seconds_between;
 use crate::window::Admission;
 
@@ -52,6 +53,29 @@ fn wanted_by_a_person(step: &Step, controls: &Controls, now: Timestamp) -> bool 
     back && controls.consent(&ConsentScope::RollBack, now).is_some()
 }
 
+/// A way back that a person asked for is theirs to call off: without their consent, by now, it is not taken.
+fn unconsented(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
+    let never = |what: &str| {
+        Some(Hold::Never {
+            code: "ConsentWanted",
+            message: format!("{}: the consent {what} has ended", step.kind),
+            next_action: format!("eks-upgrade roll-back {} starts it anew", state.opened.cluster.name),
+        })
+    };
+    let overridden = ConsentScope::Override { finding: Code::RollBackInsight, subject: None };
+    match &step.kind {
+        StepKind::RollBack { force: true, .. } if !controls.overrides(Code::RollBackInsight, now) => {
+            never(&format!("to {overridden}"))
+        }
+        StepKind::RollBack { .. } | StepKind::SupportType {}
+            if state.opened.roll_back && !wanted_by_a_person(step, controls, now) =>
+        {
+            never("to it")
+        }
+        _ => None,
+    }
+}
+
 /// How often a thrown kill switch is looked at again, in seconds: lifting it should not take long to be seen.
 const SWITCH_PAUSE_S: u32 = 60;
 /// The longest such pause: a switch that stays thrown for days is not worth a look a minute.
@@ -62,6 +86,7 @@ const SWITCH_PAUSE_S_MAX: u32 = 900;
 pub fn hold(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
     step.kind.work()?;
     switched_off(controls, now)
+        .or_else(|| unconsented(state, step, controls, now))
         .or_else(|| scheduled(state, step, controls, now))
         .or_else(|| unapproved(state, step, controls, now))
 }
@@ -77,6 +102,8 @@ pub(crate) fn switched_off(controls: &Controls, now: Timestamp) -> Option<Hold> 
 
 /// The longest single sleep, in seconds: Step Functions waits for a year at most.
 const SLEEP_S_MAX: u32 = 300 * 24 * 3600;
+/// How often a way back that waits for a window is looked at, in seconds.
+const WAY_BACK_SLEEP_S: u32 = 600;
 
 fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
     let policy = &state.opened.policy;
@@ -85,20 +112,23 @@ fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp)
         return None;
     }
     let needs = SignedDuration::from_secs(i64::from(step.span.p95_s));
+    let back = matches!(step.kind, StepKind::RollBack { .. } | StepKind::SupportType {});
     let until = |at: Timestamp, text: String| {
-        let seconds = seconds_between(now, at).clamp(1, SLEEP_S_MAX);
+        // A consent that lets the way back go at once is not to be slept through.
+        let longest_s = if back { WAY_BACK_SLEEP_S } else { SLEEP_S_MAX };
+        let seconds = seconds_between(now, at).clamp(1, longest_s);
+        let now_by = format!("; at once by eks-upgrade consent {} roll-back", state.opened.cluster.name);
+        let text = if back { format!("{text}{now_by}") } else { text };
         Hold::Until { wait_for: WaitFor::Window, seconds, text }
     };
     match policy.schedule.admits(step.kind.work()?, needs, now) {
         Admission::Open { .. } => None,
-        Admission::Closed { opens, why } => match override_at(&state.opened, policy, Some(opens)) {
+        Admission::Closed { opens, why } => match override_at(state, Some(opens)) {
             Some(at) if at <= now => None,
             Some(at) if at < opens => Some(until(at, format!("{why}; {}", ahead_of_time(&state.opened, at)))),
-            _ => {
-                Some(until(opens, format!("{why}; next at {}{}", minute(opens), cost(&state.opened, opens))))
-            }
+            _ => Some(until(opens, format!("{why}; next at {}{}", minute(opens), cost(state, opens)))),
         },
-        Admission::Never { why } => match override_at(&state.opened, policy, None) {
+        Admission::Never { why } => match override_at(state, None) {
             Some(at) if at <= now => None,
             Some(at) => Some(until(at, format!("{why}; {}", ahead_of_time(&state.opened, at)))),
             None => Some(Hold::Never {
@@ -112,11 +142,21 @@ fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp)
 }
 
 /// From when on the schedule does not bind, because support would end before it opens.
-fn override_at(opened: &Opened, policy: &Policy, opens: Option<Timestamp>) -> Option<Timestamp> {
-    let ends = opened.support_ends?;
+/// Only for what leaves the minor that expires.
+fn override_at(state: &RunState, opens: Option<Timestamp>) -> Option<Timestamp> {
+    let ends = expiry(state)?;
+    let policy = &state.opened.policy;
     let late = opens.is_none_or(|opens| opens > ends);
     let notice = SignedDuration::from_hours(24 * i64::from(policy.end_of_support.notice_days));
     (late && policy.end_of_support.wins == Wins::Deadline).then(|| ends.checked_sub(notice).ok())?
+}
+
+/// When support of the cluster's minor ends; `None` once the control plane is past it: there is no hurry any more.
+fn expiry(state: &RunState) -> Option<Timestamp> {
+    let plan = state.plan.as_ref()?;
+    let gone = |step: &Step| matches!(step.kind, StepKind::ControlPlane { .. }) && state.is_done(&step.id);
+    let past = plan.from > state.opened.from || plan.steps().any(gone);
+    state.opened.support_ends.filter(|_| !past)
 }
 
 fn ahead_of_time(opened: &Opened, at: Timestamp) -> String {
@@ -129,8 +169,9 @@ fn ahead_of_time(opened: &Opened, at: Timestamp) -> String {
 }
 
 /// What waiting past the end of support costs, in words; empty where it does not come to that.
-fn cost(opened: &Opened, opens: Timestamp) -> String {
-    match opened.support_ends {
+fn cost(state: &RunState, opens: Timestamp) -> String {
+    let opened = &state.opened;
+    match expiry(state) {
         Some(ends) if opens > ends => {
             let hours = opens.duration_since(ends).as_secs_f64() / 3600.0;
             format!(
@@ -154,7 +195,8 @@ fn minute(at: Timestamp) -> String {
 }
 
 /// The first yes that is wanted before `step` and not there.
-fn unapproved(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
+/// Asked for also while a window is waited for: nobody is awake when it opens.
+pub(crate) fn unapproved(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
     let consented = wanted_by_a_person(step, controls, now);
     state.opened.policy.approvals.iter().find_map(|rule| {
         // Whoever consents to the way back has said the run's yes with it.

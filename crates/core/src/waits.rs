@@ -98,7 +98,8 @@ impl Learned {
             let seconds = u64::from(usual.typical_s) * u64::from(thousandths) / 1000;
             u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
         };
-        let p95_s = at(95);
+        // Longer than it ever should is an alarm, not an expectation: it must not keep steps from fitting a window.
+        let p95_s = at(95).min(usual.late_s);
         Span { early_s: at(5), typical_s: at(50), p95_s, late_s: usual.late_s.max(p95_s), share: usual.share }
     }
 }

@@ -115,11 +115,22 @@ impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
         token: &Token,
         since: Timestamp,
     ) -> Answer<String> {
-        if let Some(call) = guard::call_of(step, request.action, &World::default()) {
+        let meant = journal.state.steps.get(&step.id).and_then(|progress| progress.last);
+        let meant = meant.unwrap_or(request.action);
+        if let Some(call) = guard::call_of(step, meant, &World::default()) {
             let updates = recent_updates(&self.eks, cluster, &call.resource()).await?;
             if let Some(ours) = updates.iter().find(|update| is_ours(&call, update, since)) {
                 return started(journal, &step.id, &ours.id, true).await;
             }
+        }
+        if meant != request.action {
+            // A token stands for one call: what is due by now gets an attempt, and a line, of its own.
+            let refusal = Refusal {
+                status: 409,
+                name: "AnotherAction".into(),
+                message: format!("{meant:?} was meant and did not begin; {:?} is due by now", request.action),
+            };
+            return self.record_refusal(journal, step, &refusal, None).await;
         }
         let world = self.look_for(cluster, step).await?;
         let controls = controls(&self.ledger, cluster, None).await?;

@@ -155,8 +155,11 @@ impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         by: &ExecutionArn,
     ) -> Answer<CloseAnswer> {
         let mut journal = self.load(run, fence, by).await?;
+        let first = journal.state.ended.is_none();
         journal.close(ending).await?;
-        self.learn(&journal.state).await;
+        if first {
+            self.learn(&journal.state).await;
+        }
         let ending = journal.state.ended.clone().unwrap_or(Ending::Completed);
         Ok(CloseAnswer { run: run.clone(), ending })
     }

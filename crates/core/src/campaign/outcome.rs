@@ -98,7 +98,14 @@ pub fn standing(
     let ours = |lease: &&Lease| {
         lease.campaign.as_ref() == Some(campaign) || member.resume.as_ref() == Some(&lease.run)
     };
-    let Some(lease) = lease.filter(ours) else {
+    // A run that a person opened, taken over by this upgrade when its execution had died: what it harmed, it harmed.
+    let taken_over = |lease: &&Lease| match (&lease.ended, heard) {
+        (Some(Ending::Halted { code, .. } | Ending::RolledBack { code, .. }), Some(heard)) => {
+            lease.touched && code == heard
+        }
+        _ => false,
+    };
+    let Some(lease) = lease.filter(|lease| ours(lease) || taken_over(lease)) else {
         return match heard {
             None => Standing::ToStart,
             Some(COMPLETED) => Standing::Over(Outcome::Completed { run: None, version: member.target }),

@@ -204,9 +204,20 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, controls: &Controls, n
     if let Some(replan) =
         steps.iter().find_map(|(_, standing)| standing.wants_other_plan(state.plan.as_ref()))
     {
-        // Another plan cannot be made while something is in flight; it is waited out first.
+        // Another plan cannot be made while something is in flight; it is waited out first, and what became of a
+        // call that was meant is found out.
         if state.in_flight().next().is_none() {
             return replan;
+        }
+        let mut actions = startable(state, &steps, controls, now);
+        let unresolved = |action: &Action| {
+            steps
+                .iter()
+                .any(|(step, standing)| step.id == action.step && matches!(standing, Standing::Unresolved))
+        };
+        actions.retain(unresolved);
+        if !actions.is_empty() {
+            return Decision::Act { actions };
         }
     } else {
         let actions = startable(state, &steps, controls, now);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Decision, Standing, WaitFor};
 use crate::cluster::Resource;
 use crate::control::Controls;
-use crate::hold::Hold;
+use crate::hold::{Hold, unapproved};
 use crate::ledger::{self, Phase, Progress, RunState};
 use crate::plan::{Step, StepKind};
 use crate::waits::{self, later, seconds_between};
@@ -74,11 +74,21 @@ fn question(
     if controls.thrown().is_some() {
         return None;
     }
-    let (id, before, expires) = steps.iter().find_map(|(_, standing)| match standing {
-        Standing::Held(Hold::Approval { id, before, expires }) => Some((id, before, expires)),
-        _ => None,
+    let (id, before, expires) = steps.iter().find_map(|(step, standing)| {
+        let open = match standing {
+            Standing::Held(open @ Hold::Approval { .. }) => Some(open.clone()),
+            // Nobody is awake when the window opens: the question goes out before.
+            Standing::Held(Hold::Until { wait_for: WaitFor::Window, .. }) => {
+                unapproved(state, step, controls, now)
+            }
+            _ => None,
+        };
+        match open {
+            Some(Hold::Approval { id, before, expires }) => Some((id, before, expires)),
+            _ => None,
+        }
     })?;
-    let expires_at = match state.approvals.get(id) {
+    let expires_at = match state.approvals.get(&id) {
         Some(ledger::Standing::Asked { expires_at, .. }) => *expires_at,
         _ => later(now, u32::try_from(expires.as_secs()).unwrap_or(u32::MAX)),
     };
@@ -86,7 +96,7 @@ fn question(
     let seconds = soonest_s.unwrap_or(u32::MAX).min(QUESTION_PAUSE_S).min(open_s);
     let text = format!("a yes to {before}: eks-upgrade approve {id}");
     let expires_s = open_s.saturating_add(60);
-    Some(Decision::Ask { approval: id.clone(), before: before.clone(), expires_at, expires_s, seconds, text })
+    Some(Decision::Ask { approval: id, before, expires_at, expires_s, seconds, text })
 }
 
 fn waits_on(step: &Step) -> WaitFor {
