@@ -205,3 +205,64 @@ fn a_version_that_breaks_every_cluster_harms_the_first_wave_and_no_more() {
         SMALL.into_iter().map(|(name, _)| name).filter(|name| version(&fleet, name) != "1.34").collect();
     assert_eq!(harmed, ["d1"]);
 }
+
+/// Two campaigns side by side, as two accounts' notices make them: one of dev, one of prod.
+fn side_by_side(fleet: &Fleet) -> (CampaignInput, CampaignInput) {
+    let inputs = ["d1", "p1"].map(|name| {
+        let mut notice = serde_json::from_str::<serde_json::Value>(include_str!(
+            "../local/notices/health-eks-end-of-support.json"
+        ))
+        .unwrap();
+        let arn = format!("arn:aws:eks:us-east-1:123456789012:cluster/{name}");
+        notice["detail"]["communicationId"] = json!(name);
+        notice["detail"]["affectedEntities"] = json!([{"entityValue": arn}]);
+        fleet.take(&notice).expect("it lives").expect("it answers");
+        fleet.table.memory.kept().started.last().cloned().unwrap()
+    });
+    let [dev, prod] = inputs;
+    assert_ne!(dev.campaign, prod.campaign);
+    (dev, prod)
+}
+
+fn dev_and_prod() -> Fleet {
+    fleet(RINGS, &[("d1", "dev"), ("p1", "prod")])
+}
+
+#[test]
+fn prod_of_one_campaign_waits_for_dev_of_another() {
+    let fleet = dev_and_prod();
+    let (dev, prod) = side_by_side(&fleet);
+    let mut of_dev = fleet.start_campaign(&dev);
+    of_dev.let_go();
+    fleet.start_campaign(&prod).output().unwrap();
+    let calls = fleet.eks.state().calls.clone();
+    let of = |name: &str| -> Vec<jiff::Timestamp> {
+        calls.iter().filter(|called| called.cluster.as_str() == name).map(|called| called.at).collect()
+    };
+    let (through, begun) = (*of("d1").last().unwrap(), of("p1")[0]);
+    // Its nodes and an hour of soak after the last call.
+    assert!(begun.duration_since(through).as_mins() > 60, "{through} {begun}");
+}
+
+#[test]
+fn what_fails_in_dev_of_one_campaign_stops_prod_of_another() {
+    let fleet = dev_and_prod();
+    let (dev, prod) = side_by_side(&fleet);
+    fleet.eks.twist(Resource::ControlPlane, Twist::Ends(Outcome::Failed("AccessDenied", "no", &[])));
+    let mut of_dev = fleet.start_campaign(&dev);
+    of_dev.let_go();
+    let stopped = fleet.start_campaign(&prod).output().unwrap_err();
+    assert!(stopped.cause.as_ref().unwrap().contains("EarlierRingFailed"), "{stopped:?}");
+    assert_eq!(version(&fleet, "p1"), "1.34");
+}
+
+#[test]
+fn a_failed_cluster_that_was_deleted_holds_nothing_back() {
+    let fleet = dev_and_prod();
+    let (dev, prod) = side_by_side(&fleet);
+    fleet.eks.twist(Resource::ControlPlane, Twist::Ends(Outcome::Failed("AccessDenied", "no", &[])));
+    fleet.start_campaign(&dev).output().unwrap_err();
+    fleet.eks.state().clusters.retain(|name, _| name.as_str() != "d1");
+    fleet.start_campaign(&prod).output().unwrap();
+    assert_eq!(version(&fleet, "p1"), "1.35");
+}

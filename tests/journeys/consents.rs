@@ -120,3 +120,28 @@ fn the_way_back_by_hand_takes_a_consent() {
     assert!(raised.message.contains("eks-upgrade roll-back prod-a"), "{}", raised.message);
     assert_eq!(fleet.eks.arrived(), 0);
 }
+
+#[test]
+fn a_consent_that_comes_while_a_call_is_in_doubt_makes_a_call_of_its_own() {
+    let fleet = stubborn();
+    // The second rolling call is meant, and the function dies before it reaches EKS, until nobody tries any more.
+    for _ in 0..9 {
+        fleet.eks.twist(group("general"), Twist::DiesBefore);
+    }
+    let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    execution.until_at("LookAgain");
+    fleet.consent("prod-a", force("general"), 24);
+    let told = crate::story::told(&fleet, &mut execution).completed();
+    assert_eq!(told.group_calls(), [ROLLED, FORCED]);
+    let meant: Vec<(u32, bool)> = told
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Intended { step, attempt, consent, .. } if step.as_str().contains("node-group") => {
+                Some((*attempt, consent.is_some()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(meant, [(1, false), (2, false), (3, true)], "each call has a line, and a token, of its own");
+}

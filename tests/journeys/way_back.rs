@@ -156,3 +156,45 @@ fn a_consent_that_is_taken_back_meanwhile_is_not_acted_upon() {
     assert!(told.words().contains("eks-upgrade roll-back prod-a"), "{}", told.words());
     assert_eq!(fleet.eks.arrived(), calls);
 }
+
+#[test]
+fn an_override_that_has_ended_lets_no_force_through() {
+    let fleet = upgraded("1.34", "1.35");
+    let calls = fleet.eks.arrived();
+    let error = insight(InsightStatus::Error);
+    fleet.eks.change("prod-a", |cluster| cluster.insights.push(error));
+    let finding = Code::RollBackInsight;
+    fleet.consent("prod-a", ConsentScope::Override { finding, subject: None }, 24);
+    fleet.switch(true);
+    fleet.then(1_800, |fleet| {
+        let now = eks_upgrade_pipeline::ports::Time::now(&fleet.clock);
+        let mut kept = fleet.table.memory.kept();
+        let overrides = kept.consents.iter_mut().filter(|one| one.scope != ConsentScope::RollBack);
+        overrides.for_each(|consent| consent.expires_at = now);
+        drop(kept);
+        fleet.switch(false);
+    });
+    back(&fleet).halted("ConsentWanted");
+    assert_eq!(fleet.eks.arrived(), calls);
+}
+
+#[test]
+fn a_way_back_that_waits_for_a_window_goes_at_once_when_somebody_says_so() {
+    let policy = "bake: {duration: 1h, onFailure: roll-back}\n\
+                  windows: [{dates: [18], start: \"09:00\", duration: 60m}]";
+    let fleet = Fleet::new().under(policy).with(installed("prod-a", "1.34").without_groups());
+    fleet.later(30 * 60, |eks| {
+        eks.change("prod-a", |cluster| cluster.cluster.health_issues.push("Ec2SubnetNotFound: gone".into()));
+    });
+    let asked_s = 5 * 3_600;
+    fleet.then(asked_s, |fleet| {
+        assert_eq!(fleet.eks.arrived(), 1, "outside the window it waits");
+        fleet.consent("prod-a", ConsentScope::RollBack, 24);
+    });
+    let told = upgrade(&fleet, "1.35").rolled_back("BakeFailed");
+    let at = fleet.eks.state().calls[1].at.duration_since(told.state.opened_at).as_secs();
+    assert!((asked_s..asked_s + 700).contains(&at), "{at} s");
+    assert!(told.events.iter().any(|event| {
+        matches!(event, eks_upgrade_core::ledger::Event::Paused { text, .. } if text.contains("consent prod-a roll-back"))
+    }));
+}

@@ -197,4 +197,45 @@ mod tests {
         assert!(four_hours - hour <= 60, "{hour} {four_hours}");
         assert!(looks(CONTROL_PLANE, 86_400).0 <= 300);
     }
+
+    fn add_on() -> StepKind {
+        let version = |text: &str| text.parse().unwrap();
+        StepKind::AddOn { name: "coredns".into(), from: version("v1.1.0"), to: version("v1.2.0") }
+    }
+
+    #[test]
+    fn few_samples_say_nothing() {
+        let mut learned = Learned::default();
+        for _ in 1..SAMPLES_MIN {
+            learned.learn(&add_on(), 30);
+        }
+        assert_eq!(learned.span(&add_on()), Span::of(&add_on()));
+    }
+
+    #[test]
+    fn what_was_seen_replaces_the_guess_for_its_kind_alone() {
+        let mut learned = Learned::default();
+        for took_s in 1..=100 {
+            learned.learn(&add_on(), took_s);
+        }
+        let span = learned.span(&add_on());
+        assert!((4..=6).contains(&span.early_s) && (49..=51).contains(&span.typical_s), "{span:?}");
+        assert!((94..=96).contains(&span.p95_s), "{span:?}");
+        let StepKind::AddOn { from, to, .. } = add_on() else { unreachable!() };
+        let other = StepKind::AddOn { name: "vpc-cni".into(), from, to };
+        assert_eq!(learned.span(&other), Span::of(&other));
+    }
+
+    #[test]
+    fn old_samples_are_forgotten_and_outliers_bounded() {
+        let mut learned = Learned::default();
+        for took_s in [90_000; SAMPLES_MAX] {
+            learned.learn(&add_on(), took_s);
+        }
+        assert_eq!(learned.span(&add_on()).p95_s, ADD_ON.late_s, "no window would hold it else");
+        for took_s in [60; SAMPLES_MAX] {
+            learned.learn(&add_on(), took_s);
+        }
+        assert_eq!(learned.span(&add_on()).p95_s, 60);
+    }
 }

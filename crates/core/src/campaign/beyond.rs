@@ -1,15 +1,17 @@
-//! Failures that stand beyond a campaign: while a ring has them, no later trigger upgrades anything of it or of
-//! the rings behind it.
+//! What stands beyond a campaign. While a ring has failures that stand, no later trigger upgrades anything of it or of
+//! the rings behind it; and of campaigns that are open side by side, none begins a ring while another has clusters of
+//! an earlier one left.
 
 use std::collections::BTreeMap;
 
 use super::outcome::TARGET_GONE;
 use super::rule::Tally;
+use super::state::CampaignState;
 use crate::arn::ClusterArn;
 use crate::cluster::{Cluster, Status};
 use crate::ids::RunId;
 use crate::ledger::Ending;
-use crate::policy::Rings;
+use crate::policy::{REST, Rings};
 use crate::screen::{Lease, LeftAlone, LeftAloneCode};
 use crate::version::Minor;
 
@@ -112,6 +114,63 @@ impl RingsStanding {
             ),
         })
     }
+}
+
+/// What a campaign sees of the others before it begins a wave.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    /// The other campaigns that are not over.
+    pub campaigns: Vec<CampaignState>,
+    /// The leases of all clusters that exist.
+    pub leases: Vec<(ClusterArn, Lease)>,
+}
+
+impl Elsewhere {
+    /// Another campaign that has clusters of an earlier ring left, or watches them, in words. The one at the first
+    /// ring never waits, so that not all can.
+    #[must_use]
+    pub fn ahead(&self, ours: &CampaignState, ring: usize) -> Option<String> {
+        let earlier: Vec<&str> = (0..ring).map(|place| ours.ring_name(place)).collect();
+        self.campaigns.iter().find_map(|other| {
+            let pending = other.pending().map(|member| member.ring);
+            let soaking = other.soaking().map(|(wave, _)| wave.ring);
+            let name = pending
+                .chain(soaking)
+                .map(|place| other.ring_name(place))
+                .find(|name| earlier.contains(name))?;
+            Some(format!("campaign {} is still at ring {name}", other.campaign))
+        })
+    }
+
+    /// A ring up to this one that has failures which stand, those of other campaigns and of runs by hand counted in.
+    #[must_use]
+    pub fn failed(&self, ours: &CampaignState, ring: usize) -> Option<(String, Harmed)> {
+        (0..=ring).find_map(|place| {
+            let name = ours.ring_name(place);
+            let of_ring = |lease: &Lease| lease.ring.as_deref().unwrap_or(REST) == name;
+            let others: Vec<&(ClusterArn, Lease)> = self
+                .leases
+                .iter()
+                .filter(|(arn, lease)| of_ring(lease) && !ours.members.contains_key(arn))
+                .collect();
+            let harmed: Vec<Harmed> =
+                others.iter().filter_map(|(arn, lease)| harm(arn, lease, None)).collect();
+            let far = harmed.iter().map(|harmed| harmed.target).max()?;
+            // Only what came at least as far says that a version does no harm.
+            let came_through = |lease: &Lease| lease.ended == Some(Ending::Completed) && lease.target >= far;
+            let mut tally = ours.tally(place);
+            tally.size += others.len();
+            tally.failed += harmed.len();
+            tally.completed += others.iter().filter(|(_, lease)| came_through(lease)).count();
+            let first = harmed.into_iter().next()?;
+            tally.stops().then(|| (name.to_owned(), first))
+        })
+    }
+}
+
+/// The clusters that their last runs harmed, to see whether they still exist.
+pub fn harmed(leases: &[(ClusterArn, Lease)]) -> impl Iterator<Item = &ClusterArn> {
+    leases.iter().filter(|(arn, lease)| harm(arn, lease, None).is_some()).map(|(arn, _)| arn)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::beyond::{Elsewhere, Harmed};
 use super::event::{CampaignEvent, Member};
 use super::state::{CampaignState, Over};
 use crate::arn::ClusterArn;
@@ -26,6 +27,8 @@ pub enum CampaignWait {
     KillSwitch,
     /// Upgrades of the wave that another execution of the campaign started.
     Upgrades,
+    /// An earlier ring that another campaign has clusters of left.
+    EarlierRing,
 }
 
 /// What to do now.
@@ -94,13 +97,17 @@ const QUESTION_PAUSE_S: u32 = 3600;
 /// The longest single sleep, in seconds: Step Functions waits for a year at most.
 const SLEEP_S_MAX: u32 = 300 * 24 * 3600;
 
-/// What to do about the campaign now, given its record, what people said, and which clusters of the open wave
-/// have a running upgrade.
+/// How often another campaign's earlier ring is looked at again, in seconds: soaks are longer.
+const EARLIER_RING_PAUSE_S: u32 = 600;
+
+/// What to do about the campaign now, given its record, what people said, which clusters of the open wave have a
+/// running upgrade, and how the other campaigns stand.
 #[must_use]
 pub fn next(
     state: &CampaignState,
     controls: &Controls,
     running: &BTreeSet<ClusterArn>,
+    elsewhere: &Elsewhere,
     now: Timestamp,
 ) -> CampaignDecision {
     if let Some(over) = &state.over {
@@ -121,11 +128,17 @@ pub fn next(
     if let Some(wait) = held(controls, now) {
         return wait;
     }
-    if let Some(question) = unapproved(state, ring, now) {
+    let mut members: Vec<&Member> = state.pending().filter(|member| member.ring == ring).collect();
+    if let Some(hold) = held_elsewhere(state, ring, elsewhere) {
+        // A run that was interrupted is gone on with all the same: its cluster is safer at the end than midway.
+        members.retain(|member| member.resume.is_some());
+        if members.is_empty() {
+            return hold;
+        }
+    } else if let Some(question) = unapproved(state, ring, now) {
         return question;
     }
-    let size = state.wave_size(ring);
-    let members: Vec<&Member> = state.pending().filter(|member| member.ring == ring).take(size).collect();
+    members.truncate(state.wave_size(ring));
     wave(state, ring, state.next_number(ring), &members)
 }
 
@@ -231,6 +244,27 @@ fn held(controls: &Controls, now: Timestamp) -> Option<CampaignDecision> {
         }
         Hold::Approval { .. } | Hold::Never { .. } => None,
     }
+}
+
+/// What holds a ring that is not this campaign's own doing.
+fn held_elsewhere(state: &CampaignState, ring: usize, elsewhere: &Elsewhere) -> Option<CampaignDecision> {
+    if let Some((name, harmed)) = elsewhere.failed(state, ring) {
+        let Harmed { cluster, run, code, .. } = harmed;
+        return Some(CampaignDecision::Stop {
+            code: "EarlierRingFailed".into(),
+            message: format!(
+                "ring {name} has failures that stand: run {run} of {} stopped with {code}",
+                cluster.name
+            ),
+            next_action: format!(
+                "put it right and upgrade {} by hand: once its run completes, the next sweep goes on with the rest",
+                cluster.name
+            ),
+        });
+    }
+    let text = elsewhere.ahead(state, ring)?;
+    let (wait_for, seconds) = (CampaignWait::EarlierRing, EARLIER_RING_PAUSE_S);
+    Some(CampaignDecision::Wait { wait_for, seconds, text })
 }
 
 /// How many harmed clusters a message names.

@@ -135,3 +135,51 @@ pub fn standing(
         (None, Some(code)) => stopped(open.touched, code),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Fence;
+
+    fn stood(lease: &Lease, heard: &str) -> Standing {
+        let member = Member {
+            cluster: "arn:aws:eks:us-east-1:123456789012:cluster/a".parse().unwrap(),
+            ring: 0,
+            target: None,
+            reason: None,
+            resume: None,
+        };
+        let open = OpenRun { running: false, touched: false };
+        standing(&"sweep-1".parse().unwrap(), &member, Some(lease), open, Some(heard))
+    }
+
+    /// Opened by hand, so of no campaign.
+    fn lease(touched: bool, code: &str) -> Lease {
+        Lease {
+            run: "a-1.35-1".parse().unwrap(),
+            target: "1.35".parse().unwrap(),
+            execution: "arn:e".parse().unwrap(),
+            fence: Fence(2),
+            campaign: None,
+            ring: None,
+            touched,
+            ended: Some(Ending::Halted { code: code.into(), message: "m".into(), next_action: "n".into() }),
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_taken_over_and_failed_is_a_failure_of_the_wave() {
+        let failed = stood(&lease(true, "PodEvictionFailure"), "PodEvictionFailure");
+        assert!(matches!(failed, Standing::Over(Outcome::Failed { .. })), "{failed:?}");
+    }
+
+    #[test]
+    fn what_touched_nothing_or_ended_before_is_none() {
+        for (lease, heard) in
+            [(lease(false, "Blocked"), "Blocked"), (lease(true, "PodEvictionFailure"), "ClusterNotActive")]
+        {
+            let stood = stood(&lease, heard);
+            assert!(matches!(stood, Standing::Over(Outcome::Untouched { .. })), "{stood:?}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::campaign::beyond::Elsewhere;
 use eks_upgrade_core::campaign::{
     CampaignDecision, CampaignEntry, CampaignEvent, CampaignState, CampaignWait, ClusterEnd, Member, Outcome,
     Over, Unwell, next, said_of, settle,
@@ -214,7 +215,7 @@ fn tell(case: &Case) -> Story {
             teller.write(event);
         }
         let over = teller.state().over.is_some();
-        let decision = next(teller.state(), &said, &BTreeSet::new(), teller.at);
+        let decision = next(teller.state(), &said, &BTreeSet::new(), &Elsewhere::default(), teller.at);
         if let Some(event) = said_of(teller.state(), &decision) {
             if let CampaignEvent::WaveStarted { ring, members, .. } = &event {
                 waves.push((*ring, teller.state().wave_size(*ring), members.clone()));

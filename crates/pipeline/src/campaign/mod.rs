@@ -1,10 +1,12 @@
 //! A campaign's part of the decide function: says which wave comes next, counts what became of one, keeps the
 //! questions to people. Reads EKS only; what it decides is in its record before it is answered.
 
+mod elsewhere;
 mod record;
 mod soak;
 mod wave;
 
+use eks_upgrade_core::campaign::beyond::Elsewhere;
 use eks_upgrade_core::campaign::{
     CampaignDecision, CampaignEvent, CampaignState, Heard, next, said_of, settle,
 };
@@ -75,7 +77,15 @@ impl<E: Eks, L: Ledger + CampaignLedger + Said, X: Executions, T: Time> Campaign
         let running = self.reconcile(&mut record, &[]).await?;
         self.look_after_soak(&mut record).await?;
         let now = self.time.now();
-        let decide = |state: &CampaignState| next(state, &controls, &running, now);
+        // How the others stand is read only where a wave could begin.
+        let alone = next(record.state()?, &controls, &running, &Elsewhere::default(), now);
+        let begins = matches!(alone, CampaignDecision::Wave { .. } | CampaignDecision::Ask { .. });
+        let elsewhere = if begins && record.state()?.open_wave().is_none() {
+            self.elsewhere(campaign).await?
+        } else {
+            Elsewhere::default()
+        };
+        let decide = |state: &CampaignState| next(state, &controls, &running, &elsewhere, now);
         record
             .record(|state| state.and_then(|state| said_of(state, &decide(state))).into_iter().collect())
             .await?;

@@ -1,0 +1,35 @@
+//! Looking at the other campaigns, and at the failures that stand, before a wave begins.
+
+use std::collections::BTreeSet;
+
+use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::campaign::beyond::{Elsewhere, harmed};
+use eks_upgrade_core::cluster::Found;
+use eks_upgrade_core::ids::CampaignId;
+
+use super::Campaigning;
+use super::record::read;
+use crate::error::Answer;
+use crate::ports::{CampaignLedger, Eks};
+
+impl<E: Eks, L: CampaignLedger, X: Sync, T: Sync> Campaigning<E, L, X, T> {
+    /// How the others stand.
+    pub(super) async fn elsewhere(&self, ours: &CampaignId) -> Answer<Elsewhere> {
+        let mut campaigns = Vec::new();
+        for other in self.ledger.open_campaigns().await?.iter().filter(|other| *other != ours) {
+            campaigns.extend(read(&self.ledger, other).await?);
+        }
+        // The index lags a moment: one that ended meanwhile holds nothing up.
+        campaigns.retain(|other| other.over.is_none());
+        let mut leases = self.ledger.leases().await?;
+        let mut gone: BTreeSet<ClusterArn> = BTreeSet::new();
+        for arn in harmed(&leases) {
+            // One that cannot be looked at stands as its lease has it.
+            if let Ok(Found::Gone) = self.eks.cluster(arn).await {
+                gone.insert(arn.clone());
+            }
+        }
+        leases.retain(|(arn, _)| !gone.contains(arn));
+        Ok(Elsewhere { campaigns, leases })
+    }
+}
