@@ -18,7 +18,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -129,16 +129,21 @@ def judge(stack: LocalStack, expected: dict[str, dict[str, Any]]) -> int:
     wrong = []
     for name, expect in expected.items():
         wrong += [f"{name}: {text}" for text in misses(expect, state[name], name in touched, reasons.get(name), endings.get(name))]
-    print()
-    if wrong:
-        say("not as it should be:")
-        for text in wrong:
-            print(f"  {text}")
-        print(f"  logs: {stack.run_dir}")
-        return 1
     upgraded = sum("left_alone" not in expect for expect in expected.values())
-    say(f"as it should be: {upgraded} clusters upgraded or stopped where they should, {len(expected) - upgraded} left alone")
-    return 0
+    return verdict(stack, wrong, f"{upgraded} clusters upgraded or stopped where they should, {len(expected) - upgraded} left alone")
+
+
+def verdict(stack: LocalStack, wrong: list[str], right: str) -> int:
+    """Prints what is wrong, or that nothing is; the exit status."""
+    print()
+    if not wrong:
+        say(f"as it should be: {right}")
+        return 0
+    say("not as it should be:")
+    for text in wrong:
+        print(f"  {text}")
+    print(f"  logs: {stack.run_dir}")
+    return 1
 
 
 def misses(expect: dict[str, Any], cluster: dict[str, Any], touched: bool, reason: str | None, ending: dict | None) -> list[str]:
@@ -177,12 +182,17 @@ def run_endings(stack: LocalStack) -> dict[str, dict[str, Any]]:
     return {item["pk"].rsplit("/", 1)[-1]: json.loads(item["ended"]) for item in leases if "ended" in item}
 
 
-if __name__ == "__main__":
+def timed(demo: Callable[[], int]) -> int:
+    """Runs a demo, says how long it took, and stops cleanly on Ctrl-C; the exit status."""
     started = time.monotonic()
     try:
-        status = main()
+        status = demo()
     except KeyboardInterrupt:
         print("\ninterrupted; everything that was started has been stopped", file=sys.stderr)
         status = 130
     print(f"{time.monotonic() - started:.0f} s")
-    sys.exit(status)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(timed(main))

@@ -27,7 +27,7 @@ if __package__ in (None, ""):
 
 import yaml
 
-from tests.local.demo import NOTICE, command_line, eks_upgrade, say
+from tests.local.demo import NOTICE, command_line, eks_upgrade, say, timed, verdict
 from tests.local.stack import ROOT, LocalStack
 
 FLEET = ROOT / "tests" / "fleets" / "rings.yaml"
@@ -109,15 +109,8 @@ def judge(stack: LocalStack, swept: dict[str, Any]) -> int:
     wrong += [f"{call['operation']} on staging-a at {call['at']}, outside its window" for call in calls if call["cluster"] == "staging-a" and not in_window(call["at"])]
     held = {left["cluster"] for left in swept["leftAlone"] if left["code"] == "earlier-ring-failed"}
     wrong += [f"the sweep did not leave {name} alone for staging's failure" for name in ("prod-a", "prod-b", "prod-c") if name not in held]
-    print()
-    if wrong:
-        say("not as it should be:")
-        for text in wrong:
-            print(f"  {text}")
-        print(f"  logs: {stack.run_dir}")
-        return 1
-    say(f"as it should be: dev upgraded, staging-a taken back inside its window, prod untouched by {len(calls)} calls")
-    return 0
+    right = f"dev upgraded, staging-a taken back inside its window, prod untouched by {len(calls)} calls"
+    return verdict(stack, wrong, right)
 
 
 def in_window(at: str) -> bool:
@@ -128,11 +121,4 @@ def in_window(at: str) -> bool:
 
 
 if __name__ == "__main__":
-    started = time.monotonic()
-    try:
-        status = main()
-    except KeyboardInterrupt:
-        print("\ninterrupted; everything that was started has been stopped", file=sys.stderr)
-        status = 130
-    print(f"{time.monotonic() - started:.0f} s")
-    sys.exit(status)
+    sys.exit(timed(main))

@@ -10,7 +10,7 @@ use eks_upgrade_core::screen::{Lease, LeftAlone};
 use eks_upgrade_pipeline::ports::{CampaignLedger, LedgerDown, WriteError};
 
 use crate::ledger::{AwsLedger, broken, down, lease_of};
-use crate::table::{BY_KIND, Building, Item, PK, SK, text};
+use crate::table::{BY_KIND, Building, Item, PK, text};
 
 fn campaign_key(campaign: &CampaignId) -> String {
     format!("CAMPAIGN#{campaign}")
@@ -103,29 +103,7 @@ fn head_item(state: &CampaignState) -> Item {
 
 impl CampaignLedger for AwsLedger {
     async fn campaign_lines(&self, campaign: &CampaignId) -> Result<Vec<Sealed>, LedgerDown> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :e)")
-            .expression_attribute_values(":pk", AttributeValue::S(campaign_key(campaign)))
-            .expression_attribute_values(":e", AttributeValue::S("E#".into()))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut lines = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| down(&error))?;
-            let unreadable = || LedgerDown(format!("a line of campaign {campaign} does not read"));
-            let place = text(&item, SK).and_then(|sk| sk.strip_prefix("E#")).and_then(|n| n.parse().ok());
-            lines.push(Sealed {
-                seq: place.ok_or_else(unreadable)?,
-                body: text(&item, "body").ok_or_else(unreadable)?.to_owned(),
-                hash: text(&item, "hash").ok_or_else(unreadable)?.to_owned(),
-            });
-        }
-        Ok(lines)
+        self.chain(campaign_key(campaign), &format!("campaign {campaign}")).await
     }
 
     async fn append(&self, state: &CampaignState, lines: &[Sealed]) -> Result<(), WriteError> {

@@ -108,6 +108,33 @@ impl AwsLedger {
         put.send().await.map(|_| ()).map_err(|error| down(&error))
     }
 
+    /// All lines of a chain in order, read strongly.
+    pub(crate) async fn chain(&self, pk: String, whose: &str) -> Result<Vec<Sealed>, LedgerDown> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :e)")
+            .expression_attribute_values(":pk", AttributeValue::S(pk))
+            .expression_attribute_values(":e", AttributeValue::S("E#".into()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut lines = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| down(&error))?;
+            let unreadable = || LedgerDown(format!("a line of {whose} does not read"));
+            let place = text(&item, SK).and_then(|sk| sk.strip_prefix("E#")).and_then(|n| n.parse().ok());
+            lines.push(Sealed {
+                seq: place.ok_or_else(unreadable)?,
+                body: text(&item, "body").ok_or_else(unreadable)?.to_owned(),
+                hash: text(&item, "hash").ok_or_else(unreadable)?.to_owned(),
+            });
+        }
+        Ok(lines)
+    }
+
     fn lease_write(&self, write: &Write<'_>) -> Result<TransactWriteItem, LedgerDown> {
         let ended = match &write.change {
             LeaseChange::Release(ending) => Some(ending),
@@ -255,29 +282,7 @@ impl Ledger for AwsLedger {
     }
 
     async fn lines(&self, run: &RunId) -> Result<Vec<Sealed>, LedgerDown> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :e)")
-            .expression_attribute_values(":pk", AttributeValue::S(run_key(run)))
-            .expression_attribute_values(":e", AttributeValue::S("E#".into()))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut lines = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| down(&error))?;
-            let unreadable = || LedgerDown(format!("a line of run {run} does not read"));
-            let place = text(&item, SK).and_then(|sk| sk.strip_prefix("E#")).and_then(|n| n.parse().ok());
-            lines.push(Sealed {
-                seq: place.ok_or_else(unreadable)?,
-                body: text(&item, "body").ok_or_else(unreadable)?.to_owned(),
-                hash: text(&item, "hash").ok_or_else(unreadable)?.to_owned(),
-            });
-        }
-        Ok(lines)
+        self.chain(run_key(run), &format!("run {run}")).await
     }
 
     async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {

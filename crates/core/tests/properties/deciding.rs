@@ -8,17 +8,18 @@ use eks_upgrade_core::cluster::{
 use eks_upgrade_core::control::{Consent, ConsentScope, Controls, KillSwitch};
 use eks_upgrade_core::decide::{ActionName, Decision, NextHop, action_for, decide, next_hop};
 use eks_upgrade_core::guard::{Call, Verdict, guard};
-use eks_upgrade_core::ids::Principal;
+use eks_upgrade_core::ids::{Principal, Token};
 use eks_upgrade_core::ledger::{Event, Phase, RunState};
 use eks_upgrade_core::observe::{World, queries, settle, verify};
-use eks_upgrade_core::plan::{Hop, StepKind};
+use eks_upgrade_core::plan::{Hop, Step, StepKind};
+use eks_upgrade_core::remedy::{Failure, Remedy};
 use eks_upgrade_core::version::skew_allows;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::given::{minor, now, usual, version};
-use crate::ledgers::{entry, events, state_after};
+use crate::ledgers::{entry, events, state_after, through};
 
 fn status() -> impl Strategy<Value = Status> {
     prop_oneof![
@@ -214,6 +215,37 @@ fn every_kind_of_decision_is_met() {
         met.insert(decision["next"].as_str().unwrap().to_owned());
     }
     assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), ["act", "done", "halt", "replan", "wait"]);
+}
+
+/// A plan that no longer fits does not leave a call in doubt: what became of it is found out first.
+#[test]
+fn a_call_in_doubt_is_resolved_before_planning_again() {
+    let plan = usual().plan(1);
+    let is_group = |step: &&Step| matches!(step.kind, StepKind::NodeGroup { .. });
+    let groups: Vec<&Step> = plan.steps().filter(is_group).collect();
+    let [meant, elsewhere] = groups[..] else { panic!("two groups roll") };
+    let before = plan.steps().take_while(|step| !is_group(step)).flat_map(through);
+    let intended = Event::Intended {
+        step: meant.id.clone(),
+        attempt: 1,
+        token: Token::of(&"r".parse().unwrap(), 1, &meant.id, 1),
+        request: "UpdateNodegroupVersion".into(),
+        action: ActionName::RollNodeGroup,
+        consent: None,
+    };
+    let failure = Failure {
+        code: "ControlPlaneElsewhere".into(),
+        message: "somebody took it on".into(),
+        resources: Vec::new(),
+        remedy: Remedy::Replan { nodes_each_hop: false },
+        next_action: String::new(),
+    };
+    let withheld = Event::Withheld { step: elsewhere.id.clone(), failure };
+    let events: Vec<_> = before.chain([intended, withheld]).map(|event| (event, 60)).collect();
+    let state = state_after(&events);
+    let decision = decide(&state, &hop_of(&state), &World::default(), &Controls::default(), state.updated_at);
+    let Decision::Act { actions } = decision else { panic!("{decision:?}") };
+    assert_eq!(actions.iter().map(|action| &action.step).collect::<Vec<_>>(), [&meant.id]);
 }
 
 proptest! {

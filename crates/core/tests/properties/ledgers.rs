@@ -74,7 +74,7 @@ fn question() -> impl Strategy<Value = ApprovalId> {
 }
 
 /// What ends a step of this kind without a call.
-fn through(step: &Step) -> Vec<Event> {
+pub fn through(step: &Step) -> Vec<Event> {
     let (step, kind, evidence) = (step.id.clone(), &step.kind, "seen".to_owned());
     match kind {
         StepKind::Verify => vec![Event::Verified { step, evidence }],
