@@ -76,6 +76,8 @@ fn each_gate_sees_what_it_is_for() {
             status: InsightStatus::Error,
             about: Some("1.35".parse().unwrap()),
             reason: "webhooks time out".into(),
+            refreshed_at: None,
+            deprecated: Vec::new(),
         };
         eks.change("prod-a", |cluster| cluster.insights.push(insight));
     };
@@ -101,6 +103,8 @@ fn a_gate_that_cannot_be_told_is_waited_for_and_then_stops() {
         status: InsightStatus::Unknown,
         about: Some("1.35".parse().unwrap()),
         reason: "not refreshed".into(),
+        refreshed_at: None,
+        deprecated: Vec::new(),
     };
     fleet.later(40 * MINUTE_S, |eks| eks.change("prod-a", |cluster| cluster.insights.push(insight)));
     let told = upgrade(&fleet, "1.35").halted("BakeUntold");

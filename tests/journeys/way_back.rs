@@ -33,6 +33,8 @@ fn insight(status: InsightStatus) -> Insight {
         status,
         about: Some("1.34".parse().unwrap()),
         reason: "a new API is used".into(),
+        refreshed_at: None,
+        deprecated: Vec::new(),
     }
 }
 

@@ -64,7 +64,8 @@ def _string(shape, value, where):
     enum = getattr(shape, "enum", [])
     if enum and value not in enum:
         return [f"{where}: {value!r} is none of {shape.name}"]
-    pattern = shape.metadata.get("pattern")
+    # The models spell what is beyond 16 bits as pairs of surrogates, which Python does not read.
+    pattern = shape.metadata.get("pattern", "").replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
     if pattern and not re.fullmatch(pattern, value):
         return [f"{where}: {value!r} does not match {pattern}"]
     return _range(shape, len(value), value, where)
@@ -84,8 +85,9 @@ def _structure(shape, value, where):
 
 def check(operation: OperationModel, response: dict) -> list[str]:
     """What is wrong with a raw HTTP answer to `operation`."""
-    if operation.service_model.metadata["protocol"] == "query":
-        return _check_xml(operation, response)
+    protocol = operation.service_model.metadata["protocol"]
+    if protocol in ("query", "ec2"):
+        return _check_xml(operation, response, protocol == "ec2")
     body = json.loads(response["body"] or b"{}")
     status, headers = response["status_code"], {k.lower(): v for k, v in response["headers"].items()}
     if status < 300:
@@ -110,27 +112,53 @@ def _bare(element) -> str:
 
 
 def _read(shape, element):
-    """XML as the structure or text that it spells."""
-    if shape is None or shape.type_name == "structure":
-        members = shape.members if shape else {}
+    """XML as the value that it spells, or its text where it spells none."""
+    kind, text = shape.type_name if shape else "structure", element.text or ""
+    if kind == "structure":
+        members = {m.serialization.get("name", name): m for name, m in shape.members.items()} if shape else {}
         return {_bare(child): _read(members.get(_bare(child)), child) for child in element}
-    if shape.type_name == "timestamp":
-        found = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", element.text or "")
-        return 0 if found else element.text
-    return element.text or ""
+    if kind == "list":
+        entry = shape.member.serialization.get("name", "member")
+        strange = [child for child in element if _bare(child) != entry]
+        return f"<{_bare(strange[0])}>" if strange else [_read(shape.member, child) for child in element]
+    if kind == "timestamp":
+        return 0 if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", text) else text
+    if kind in ("integer", "long"):
+        return int(text) if re.fullmatch(r"-?\d+", text) else text
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    return text
 
 
-def _check_xml(operation: OperationModel, response: dict) -> list[str]:
-    """The same for the query protocol, whose errors are declared by their codes."""
+def _check_xml(operation: OperationModel, response: dict, ec2: bool) -> list[str]:
+    """The same for the query protocol and EC2's dialect of it, whose errors are declared by their codes."""
     root = ElementTree.fromstring(response["body"])
     if response["status_code"] < 300:
-        result, metadata = list(root)
-        names = [_bare(root), _bare(result), _bare(metadata)]
-        expected = [f"{operation.name}Response", f"{operation.name}Result", "ResponseMetadata"]
-        found = [] if names == expected else [f"{operation.name}: {names} instead of {expected}"]
-        return found + problems(operation.output_shape, _read(operation.output_shape, result), operation.name)
-    error, request_id = list(root)
-    if [_bare(root), _bare(error), _bare(request_id)] != ["ErrorResponse", "Error", "RequestId"]:
+        return _check_xml_answer(operation, root, ec2)
+    if ec2:
+        (errors, request_id), names = root, ["Response", "Errors", "RequestID"]
+        (error,), required = errors, {"Code", "Message"}
+        spelled = [_bare(root), _bare(errors), _bare(request_id)]
+    else:
+        (error, request_id), names = root, ["ErrorResponse", "Error", "RequestId"]
+        required, spelled = {"Type", "Code", "Message"}, [_bare(root), _bare(error), _bare(request_id)]
+    if spelled != names:
         return [f"{operation.name}: an error is not spelled like that: {response['body']!r}"]
     said = {_bare(child): child.text for child in error}
-    return [] if set(said) == {"Type", "Code", "Message"} and all(said.values()) else [f"{operation.name}: {said}"]
+    return [] if set(said) == required and all(said.values()) else [f"{operation.name}: {said}"]
+
+
+def _check_xml_answer(operation: OperationModel, root, ec2: bool) -> list[str]:
+    shape = operation.output_shape
+    if ec2:
+        value = _read(shape, root)
+        value.pop("requestId", None)
+        envelope = (_bare(root), [bool(child.text) for child in root if _bare(child) == "requestId"])
+        found = [] if envelope == (f"{operation.name}Response", [True]) else [f"{operation.name}: {envelope}"]
+        return found + problems(shape, value, operation.name)
+    result = [f"{operation.name}Result"] if shape else []
+    names = [_bare(root), *map(_bare, root)]
+    expected = [f"{operation.name}Response", *result, "ResponseMetadata"]
+    if names != expected:
+        return [f"{operation.name}: {names} instead of {expected}"]
+    return problems(shape, _read(shape, root[0]), operation.name) if shape else []

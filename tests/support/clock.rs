@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use eks_upgrade_pipeline::ports::Time;
+use eks_upgrade_pipeline::ports::{Pauses, Time};
 use jiff::Timestamp;
 
 /// The clock; its clones show the same time.
@@ -26,5 +26,11 @@ impl VirtualClock {
 impl Time for VirtualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+}
+
+impl Pauses for VirtualClock {
+    async fn pause(&self, seconds: u32) {
+        self.advance(i64::from(seconds));
     }
 }

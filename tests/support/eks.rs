@@ -13,10 +13,13 @@ use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{Token, UpdateId};
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_pipeline::ports::{Affected, CallError, Eks, EksDown, EksWrites, Health, Time};
+use eks_upgrade_pipeline::ports::{
+    Affected, CallError, Eks, EksDown, EksWrites, Health, InsightsRefresh, Time,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::Installed;
+use crate::inside::FakeInside;
 use crate::update::{Kept, Outcome, Twist, goal_of, in_words, kind_of, refused, set_status, usual_s, wrongs};
 use crate::{Faults, VirtualClock, calendar, catalogue, word};
 
@@ -62,6 +65,10 @@ pub struct State {
     pub affected: Affected,
     /// Every mutating call that arrived.
     pub calls: Vec<Called>,
+    /// The last refresh of insights; as usual one that is just over.
+    pub refresh: Option<InsightsRefresh>,
+    /// The insides of those that can be looked into.
+    pub insides: BTreeMap<ClusterName, FakeInside>,
     /// How many reads were answered.
     pub reads: usize,
     /// What an upgrade brought about that none may.
@@ -84,6 +91,8 @@ impl FakeEks {
             updates_hidden_s: 0,
             affected: Affected::NoSubscription,
             calls: Vec::new(),
+            insides: BTreeMap::new(),
+            refresh: Some(InsightsRefresh { started: Timestamp::MAX, ended: Some(Timestamp::MAX) }),
             reads: 0,
             wrongs: Vec::new(),
             excused: false,
@@ -164,6 +173,9 @@ impl State {
         for kept in &mut self.updates {
             let installed = self.clusters.get_mut(&kept.cluster);
             kept.settle(installed.filter(|installed| installed.cluster.created_at == kept.made_at), now);
+        }
+        for inside in self.insides.values_mut() {
+            inside.settle(now);
         }
         if self.excused {
             return;
@@ -344,6 +356,17 @@ impl Eks for &FakeEks {
             all.into_iter().filter(|insight| insight.category == category).collect()
         };
         self.read("eks:ListInsights", list).await
+    }
+
+    async fn insights_refresh(&self, _: &ClusterArn) -> Result<Option<InsightsRefresh>, EksDown> {
+        self.read("eks:DescribeInsightsRefresh", |state, _| state.refresh).await
+    }
+
+    async fn refresh_insights(&self, _: &ClusterArn) -> Result<(), EksDown> {
+        let now = self.clock.now();
+        self.read("eks:StartInsightsRefresh", |_, _| ()).await?;
+        self.state().refresh = Some(InsightsRefresh { started: now, ended: Some(now) });
+        Ok(())
     }
 
     async fn update_ids(&self, cluster: &ClusterArn, resource: &Resource) -> Result<Vec<UpdateId>, EksDown> {

@@ -4,6 +4,8 @@
 //! ([`asl`]) with the real use cases behind their functions, one virtual clock. It is healthy by default; a test
 //! breaks one thing. [`Execution`] is one execution as a test holds it; waits only move the clock, so that a day
 //! takes milliseconds.
+//!
+//! [`kube`] is apart from these: a real Kubernetes API server, in real time.
 
 // Only tests use this crate: a broken assumption in it has to stop the test at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -15,8 +17,10 @@ mod cluster;
 mod eks;
 mod execution;
 mod faults;
+mod inside;
 mod fleet;
 mod functions;
+pub mod kube;
 mod people;
 mod table;
 mod update;
@@ -29,6 +33,7 @@ pub use execution::{End, Execution, Place, Raised};
 pub use faults::{Faults, Mishap, finish};
 pub use fleet::{Fleet, home};
 pub use functions::{Function, lambda};
+pub use inside::{FAMILY, FakeInside, empty_inside};
 pub use people::ada;
 pub use table::Table;
 pub use update::{Outcome, Twist};

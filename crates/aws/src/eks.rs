@@ -15,16 +15,20 @@ use aws_sdk_eks::types::{
 use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::calendar::Calendar;
 use eks_upgrade_core::cluster::{
-    Addon, Cluster, Found, Insight, InsightCategory, LaunchTemplate, NodeGroup, Offer, Resource, Update,
+    Addon, Cluster, DeprecatedUse, Found, Insight, InsightCategory, LaunchTemplate, NodeGroup, Offer, Resource,
+    Update,
 };
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{Token, UpdateId};
 use eks_upgrade_core::policy::Spoke;
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_pipeline::ports::{CallError, Eks, EksDown, EksWrites};
+use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest};
+use eks_upgrade_pipeline::ports::inside::Inspects;
+use eks_upgrade_pipeline::ports::{CallError, Eks, EksDown, EksWrites, InsightsRefresh};
 use tokio::sync::Mutex;
 
+use crate::inspector::Inspector;
 use crate::translate::{self, Odd};
 use crate::{chain, down};
 
@@ -44,6 +48,7 @@ struct Places {
     spokes: Vec<Spoke>,
     session: &'static str,
     clients: Mutex<BTreeMap<Home, Client>>,
+    inspector: Option<Inspector>,
 }
 
 /// How a place is reached.
@@ -72,23 +77,36 @@ impl AwsEks {
     /// EKS to look at, from the environment's configuration.
     #[must_use]
     pub fn new(config: &SdkConfig, home: Home, spokes: Vec<Spoke>) -> Self {
-        Self::as_session(config, home, spokes, READING)
+        Self::as_session(config, home, spokes, READING, None)
+    }
+
+    /// The same, with the function that looks into clusters by its name or ARN; without, their inside is unknown.
+    #[must_use]
+    pub fn inspecting(config: &SdkConfig, home: Home, spokes: Vec<Spoke>, function: Option<String>) -> Self {
+        let inspector = function.map(|function| Inspector::new(config, function));
+        Self::as_session(config, home, spokes, READING, inspector)
     }
 
     /// EKS to look at and to change. Only the act function has this.
     #[must_use]
     pub fn acting(config: &SdkConfig, home: Home, spokes: Vec<Spoke>) -> Self {
-        Self::as_session(config, home, spokes, ACTING)
+        Self::as_session(config, home, spokes, ACTING, None)
     }
 
-    fn as_session(sdk: &SdkConfig, home: Home, spokes: Vec<Spoke>, session: &'static str) -> Self {
+    fn as_session(
+        sdk: &SdkConfig,
+        home: Home,
+        spokes: Vec<Spoke>,
+        session: &'static str,
+        inspector: Option<Inspector>,
+    ) -> Self {
         let clients = Mutex::default();
-        Self(Arc::new(Places { sdk: sdk.clone(), home, spokes, session, clients }))
+        Self(Arc::new(Places { sdk: sdk.clone(), home, spokes, session, clients, inspector }))
     }
 
     /// The client for a place, made once. Nothing is sent before it is used.
     async fn at(&self, operation: &'static str, place: &Home) -> Read<Client> {
-        let Places { sdk, home, spokes, session, clients } = &*self.0;
+        let Places { sdk, home, spokes, session, clients, .. } = &*self.0;
         let mut clients = clients.lock().await;
         if let Some(client) = clients.get(place) {
             return Ok(client.clone());
@@ -264,9 +282,32 @@ impl Eks for AwsEks {
         let mut insights = Vec::new();
         while let Some(insight) = pages.next().await {
             let insight = insight.map_err(|error| down(OP, &error))?;
-            insights.push(translate::insight(&insight, category).map_err(odd(OP))?);
+            let mut read = translate::insight(&insight, category).map_err(odd(OP))?;
+            // Who still calls what is removed is told in the details alone.
+            if let Some(id) = insight.id().filter(|_| read.name.starts_with(DEPRECATED_APIS)) {
+                read.deprecated = deprecated_uses(&eks, cluster, id).await?;
+            }
+            insights.push(read);
         }
         Ok(insights)
+    }
+
+    async fn insights_refresh(&self, cluster: &ClusterArn) -> Read<Option<InsightsRefresh>> {
+        const OP: &str = "eks:DescribeInsightsRefresh";
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks.describe_insights_refresh().cluster_name(cluster.name.as_str());
+        let Found::Is(answer) = found(OP, call.send().await)? else { return Ok(None) };
+        let Some(started) = answer.started_at() else { return Ok(None) };
+        let started = translate::timestamp(started).map_err(odd(OP))?;
+        let ended = answer.ended_at().map(translate::timestamp).transpose().map_err(odd(OP))?;
+        Ok(Some(InsightsRefresh { started, ended }))
+    }
+
+    async fn refresh_insights(&self, cluster: &ClusterArn) -> Read<()> {
+        const OP: &str = "eks:StartInsightsRefresh";
+        let eks = self.at(OP, &cluster.home()).await?;
+        let call = eks.start_insights_refresh().cluster_name(cluster.name.as_str());
+        call.send().await.map(|_| ()).map_err(|error| down(OP, &error))
     }
 
     async fn update_ids(&self, cluster: &ClusterArn, resource: &Resource) -> Read<Vec<UpdateId>> {
@@ -301,12 +342,33 @@ impl Eks for AwsEks {
     }
 }
 
+/// How EKS's insights on deprecated APIs begin: `Deprecated APIs removed in Kubernetes v1.32`.
+const DEPRECATED_APIS: &str = "Deprecated APIs";
+
+async fn deprecated_uses(eks: &Client, cluster: &ClusterArn, insight: &str) -> Read<Vec<DeprecatedUse>> {
+    const OP: &str = "eks:DescribeInsight";
+    let call = eks.describe_insight().cluster_name(cluster.name.as_str()).id(insight);
+    match found(OP, call.send().await)? {
+        Found::Is(answer) => Ok(answer.insight().map(translate::deprecated).unwrap_or_default()),
+        Found::Gone => Ok(Vec::new()),
+    }
+}
+
 /// The node group's and the add-on's name, as update calls want them.
 fn names(resource: &Resource) -> (Option<String>, Option<String>) {
     match resource {
         Resource::ControlPlane => (None, None),
         Resource::NodeGroup(name) => (Some(name.clone()), None),
         Resource::AddOn(name) => (None, Some(name.clone())),
+    }
+}
+
+impl Inspects for AwsEks {
+    async fn inspect(&self, request: &InspectRequest) -> InspectAnswer {
+        match &self.0.inspector {
+            Some(inspector) => inspector.ask(request).await,
+            None => InspectAnswer::Unseen("this deployment has no inspect function".into()),
+        }
     }
 }
 

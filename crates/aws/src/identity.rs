@@ -6,24 +6,22 @@
 //! presigned for anything else, such as a token of EKS's, lacks the header and is refused unsent.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::http::HttpResponse;
 use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextMut;
-use aws_sdk_sts::config::{ConfigBag, Credentials, Intercept, ProvideCredentials, RuntimeComponents};
+use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use eks_upgrade_core::arn::{Home, Region};
 use eks_upgrade_core::contract::Proof;
 use eks_upgrade_core::ids::{Principal, digest};
 use eks_upgrade_pipeline::ports::{EksDown, Identifies, Unproven};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
+use crate::presign::{ENCODED, Header, OP, caller_identity, failed, local_endpoint};
 use crate::{chain, down};
 
 /// The signed header that binds a proof to what is said.
@@ -31,14 +29,11 @@ pub const HEADER: &str = "x-eks-upgrade-say";
 /// How long a proof holds, in seconds.
 pub const VALID_S: u64 = 60;
 
-const OP: &str = "sts:GetCallerIdentity";
 const SIGNED_HEADERS: &str = "host;x-eks-upgrade-say";
 /// Longer than any URL with a session token in it.
 const URL_CHARS_MAX: usize = 8_192;
 /// How much the client's clock may be ahead of ours. STS allows five minutes.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
-/// What a signature of version 4 leaves as it is.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What a proof's URL says besides its host: each exactly once, and nothing else.
 const PARAMETERS: [&str; 8] = [
@@ -54,63 +49,11 @@ const PARAMETERS: [&str; 8] = [
 /// With temporary credentials, this too.
 const SESSION_TOKEN: &str = "X-Amz-Security-Token";
 
-fn failed(why: impl Into<String>) -> EksDown {
-    EksDown { operation: OP, denied: false, why: why.into() }
-}
-
-/// STS of a local stack, where there is one.
-fn local_endpoint() -> Option<String> {
-    let set = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
-    let url = set("AWS_ENDPOINT_URL_STS").or_else(|| set("AWS_ENDPOINT_URL"))?;
-    Some(url.trim_end_matches('/').to_owned())
-}
-
-fn endpoint_of(region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://sts.{region}.{suffix}")
-}
-
 /// Proves that whoever has these credentials says this. Nothing is sent.
 pub async fn prove(config: &SdkConfig, said: &str) -> Result<Proof, EksDown> {
-    let provider = config.credentials_provider().ok_or_else(|| failed("there are no AWS credentials"))?;
-    let credentials = provider.provide_credentials().await.map_err(|error| failed(chain(&error)))?;
-    let region = config.region().ok_or_else(|| failed("no AWS Region is set"))?.as_ref();
-    let endpoint = local_endpoint().unwrap_or_else(|| endpoint_of(region));
-    presign(credentials, region, &endpoint, said, SystemTime::now())
-}
-
-fn presign(
-    credentials: Credentials,
-    region: &str,
-    endpoint: &str,
-    said: &str,
-    now: SystemTime,
-) -> Result<Proof, EksDown> {
-    let identity = credentials.into();
-    let mut settings = SigningSettings::default();
-    settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(Duration::from_secs(VALID_S));
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("sts")
-        .time(now)
-        .settings(settings)
-        .build()
-        .map_err(|error| failed(chain(&error)))?
-        .into();
-    let url = format!("{endpoint}/?Action=GetCallerIdentity&Version=2011-06-15");
     let bound_to = digest(&[said]);
-    let headers = std::iter::once((HEADER, bound_to.as_str()));
-    let request = SignableRequest::new("GET", &url, headers, SignableBody::Bytes(&[]))
-        .map_err(|error| failed(chain(&error)))?;
-    let (signed, _) = sign(request, &params).map_err(|error| failed(chain(&error)))?.into_parts();
-    let more: Vec<String> = signed
-        .params()
-        .iter()
-        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ENCODED)))
-        .collect();
-    Ok(Proof { url: format!("{url}&{}", more.join("&")) })
+    let header = Header { name: HEADER, value: &bound_to };
+    Ok(Proof { url: caller_identity(config, header, VALID_S).await? })
 }
 
 /// Whether a URL's scheme and host are STS's own, or the local stack's where there is one.
@@ -263,7 +206,12 @@ pub async fn home(config: &SdkConfig) -> Result<Home, EksDown> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use aws_sdk_sts::config::Credentials;
+
     use super::*;
+    use crate::presign::{endpoint_of, presign};
 
     const NOW_S: u64 = 1_795_000_000;
     const SAID: &str = r#"{"op":"throw","reason":"drill"}"#;
@@ -279,7 +227,14 @@ mod tests {
     fn made(endpoint: &str, at_s: u64) -> Proof {
         let token = "tok/en+with==".to_owned();
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some(token), None, "test");
-        presign(credentials, "eu-west-1", endpoint, SAID, system(at_s)).unwrap()
+        proof(credentials, endpoint, SAID, at_s)
+    }
+
+    fn proof(credentials: Credentials, endpoint: &str, said: &str, at_s: u64) -> Proof {
+        let bound_to = digest(&[said]);
+        let header = Header { name: HEADER, value: &bound_to };
+        let url = presign(credentials, "eu-west-1", endpoint, header, VALID_S, system(at_s)).unwrap();
+        Proof { url }
     }
 
     fn refused(url: String) -> String {
@@ -303,7 +258,7 @@ mod tests {
     fn the_signature_is_of_exactly_what_is_said() {
         let other = |said: &str| {
             let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-            presign(credentials, "eu-west-1", "https://sts.amazonaws.com", said, system(NOW_S)).unwrap()
+            proof(credentials, "https://sts.amazonaws.com", said, NOW_S)
         };
         assert_eq!(other(SAID), other(SAID));
         assert_ne!(other(SAID), other(r#"{"op":"lift","reason":"drill"}"#));

@@ -6,7 +6,7 @@ use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types as sdk;
 use eks_upgrade_core::calendar::{Release, SupportStatus};
 use eks_upgrade_core::cluster::{
-    Addon, AmiFamily, Cluster, Insight, InsightCategory, InsightStatus, LaunchTemplate, NodeGroup, Offer,
+    Addon, AmiFamily, Cluster, DeprecatedUse, Insight, InsightCategory, InsightStatus, LaunchTemplate, NodeGroup, Offer,
     Status, Update, UpdateError, UpdateStatus,
 };
 use eks_upgrade_core::version::Minor;
@@ -164,7 +164,28 @@ pub fn insight(from: &sdk::InsightSummary, category: InsightCategory) -> Result<
         status,
         about: from.kubernetes_version().map(parsed).transpose()?,
         reason: reason.unwrap_or("EKS gives no reason").to_owned(),
+        refreshed_at: from.last_refresh_time().and_then(|at| timestamp(at).ok()),
+        deprecated: Vec::new(),
     })
+}
+
+/// Who uses the deprecated APIs that an insight is about. A row that does not read is left out: it is evidence for a
+/// person, and the insight's status stands without it.
+pub fn deprecated(from: &sdk::Insight) -> Vec<DeprecatedUse> {
+    let details = from.category_specific_summary().map_or(&[][..], |summary| summary.deprecation_details());
+    let rows = details.iter().flat_map(|detail| {
+        detail.client_stats().iter().filter_map(move |client| {
+            Some(DeprecatedUse {
+                usage: detail.usage()?.to_owned(),
+                replaced_with: detail.replaced_with().unwrap_or_default().to_owned(),
+                stops_serving: detail.stop_serving_version().and_then(|minor| minor.parse().ok()),
+                client: client.user_agent()?.to_owned(),
+                requests_30d: u32::try_from(client.number_of_requests_last30_days()).unwrap_or(0),
+                last: client.last_request_time().and_then(|at| timestamp(at).ok()),
+            })
+        })
+    });
+    rows.collect()
 }
 
 pub fn update(from: &sdk::Update) -> Result<Update, Odd> {

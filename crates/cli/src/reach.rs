@@ -35,7 +35,8 @@ impl Reach {
 
     /// EKS, here and in these spokes.
     pub fn eks(&self, home: &Home, spokes: &[Spoke]) -> AwsEks {
-        AwsEks::new(&self.sdk, home.clone(), spokes.to_vec())
+        let inspect = format!("{}-inspect", self.stack);
+        AwsEks::inspecting(&self.sdk, home.clone(), spokes.to_vec(), Some(inspect))
     }
 
     /// The ledger.

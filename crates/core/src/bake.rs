@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::cluster::{Found, InsightCategory, InsightStatus, Status};
+use crate::inside::Seen;
 use crate::ledger::{Event, RunState};
 use crate::observe::{Query, World, word};
 use crate::plan::{Baseline, Step, StepKind};
@@ -30,7 +31,13 @@ pub fn queries(state: &RunState) -> BTreeSet<Query> {
     std::iter::once(Query::Cluster)
         .chain(addons.filter(|_| gates.contains(&Gate::AddonHealth)))
         .chain(gates.contains(&Gate::Insights).then_some(insights))
+        .chain(watches_workloads(state).then_some(Query::Vitals))
         .collect()
+}
+
+fn watches_workloads(state: &RunState) -> bool {
+    let policy = &state.opened.policy;
+    policy.bake.gates.contains(&Gate::Workloads) && policy.kubernetes.may_look()
 }
 
 /// What the look means for a bake that began at `since`; `None` while it goes on.
@@ -102,6 +109,8 @@ fn judge(state: &RunState, world: &World) -> Verdict {
             Gate::ClusterHealth => cluster_health(world, baseline, &mut verdict),
             Gate::AddonHealth => addon_health(world, baseline, &mut verdict),
             Gate::Insights => insights(world, baseline, &mut verdict),
+            Gate::Workloads if watches_workloads(state) => workloads(world, baseline, &mut verdict),
+            Gate::Workloads => {}
         }
     }
     verdict
@@ -138,6 +147,26 @@ fn addon_health(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
                     verdict.failed.push(format!("add-on {name} is {status} {issues}").trim_end().to_owned());
                 }
             },
+        }
+    }
+}
+
+fn workloads(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
+    let untold = |why: &str| format!("nodes and pods could not be looked at: {why}");
+    match (&world.inside.vitals, &baseline.vitals) {
+        (None, _) => verdict.untold.push(untold("nobody did")),
+        (Some(Seen::Not(why)), _) => verdict.untold.push(untold(why)),
+        (Some(Seen::Is(_)), None) => {
+            verdict
+                .held
+                .push("nodes and pods were not seen before the start: nothing to compare with".into());
+        }
+        (Some(Seen::Is(vitals)), Some(before)) => {
+            let worse = vitals.worse_than(before);
+            if worse.is_empty() {
+                verdict.held.push("nodes and pods do as before the start".into());
+            }
+            verdict.failed.extend(worse);
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arn::ClusterArn;
 use crate::ids::UpdateId;
+use crate::inspection::Inspection;
 use crate::version::{AddonVersion, Minor};
 
 /// The state of a cluster, node group or add-on, as far as it matters for acting on it.
@@ -222,6 +223,30 @@ pub struct Insight {
     pub about: Option<Minor>,
     /// EKS's words.
     pub reason: String,
+    /// When EKS last looked; `None` where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshed_at: Option<Timestamp>,
+    /// Who used which deprecated API, a row a client. Only an insight on deprecated APIs has any, and only where its
+    /// details were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deprecated: Vec<DeprecatedUse>,
+}
+
+/// The use of one deprecated API by one client, from EKS's audit logs of the last 30 days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeprecatedUse {
+    /// The API's path, such as `/apis/flowcontrol.apiserver.k8s.io/v1beta3/flowschemas`.
+    pub usage: String,
+    /// What to use instead; empty where EKS names nothing.
+    pub replaced_with: String,
+    /// The first minor that does not serve it.
+    pub stops_serving: Option<Minor>,
+    /// The client's user agent.
+    pub client: String,
+    /// How many requests it made in 30 days.
+    pub requests_30d: u32,
+    /// When it made the last one.
+    pub last: Option<Timestamp>,
 }
 
 /// What was found where something was looked for.
@@ -260,4 +285,7 @@ pub struct Inventory {
     pub catalogue: Catalogue,
     /// Its upgrade insights.
     pub insights: Vec<Insight>,
+    /// Its inside; `None` where the policy does not let it be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inspection>,
 }

@@ -1,7 +1,11 @@
 //! What the planner found that a person should know: each with a code, a level, and what to do about it.
 
+mod about;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use about::About;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -61,9 +65,156 @@ pub enum Code {
     RollBackInsight,
     /// The minor to go back to is in extended support, and the cluster is not to be.
     SupportType,
+    /// Something inside the cluster could not be read.
+    InsideUnread,
+    /// What draining the nodes would come to.
+    DrainForecast,
+    /// Pods that would not leave their node.
+    DrainBlocked,
+    /// A node group that EKS does not manage.
+    SelfManagedNodes,
+    /// A core component that is no EKS add-on.
+    SelfManagedComponent,
+    /// Nodes that follow the control plane by themselves.
+    NodesFollow,
+    /// Pods on Fargate with an older kubelet.
+    FargatePods,
+    /// An insight of EKS's that is `ERROR`.
+    InsightError,
+    /// An insight of EKS's that is `WARNING`.
+    InsightWarning,
+    /// Insights that are older than a day.
+    InsightsStale,
+    /// Somebody calls an API that the target does not serve any more.
+    DeprecatedApiCalled,
+    /// Nodes and pods do worse than before the start.
+    WorkloadsWorse,
+    /// A kubelet too far from the versions on the way.
+    KubeletSkew,
+    /// A kube-proxy too far from the API server, or from the kubelet beside it.
+    KubeProxySkew,
+    /// Nodes that run Amazon Linux 2.
+    AmazonLinux2Nodes,
+    /// Nodes on which the kubelet of 1.35 does not start: they use cgroup v1.
+    CgroupV1,
+    /// Nodes with containerd 1.x, which 1.35 supports last.
+    ContainerdOld,
+    /// kube-proxy in IPVS mode, which is on its way out.
+    KubeProxyIpvs,
+    /// The API server was called through an API that the target does not serve.
+    RemovedApiCalled,
+    /// Live objects were last applied through an API that the target does not serve.
+    RemovedApiApplied,
+    /// A disruption budget that lets no pod go.
+    BudgetNeverAllows,
+    /// Several disruption budgets cover one pod: no eviction of it is possible.
+    BudgetsOverlap,
+    /// A disruption budget whose status is not of its present spec.
+    BudgetStale,
+    /// Pods that nothing makes again.
+    BarePods,
+    /// A workload of one pod: each move of it is an outage.
+    SingleReplica,
+    /// A deployment that stops all its pods before it starts new ones.
+    RecreateStrategy,
+    /// Pods that keep data on their node.
+    LocalStorage,
+    /// Pods that are killed at once, or take longer to end than a drain may.
+    GracePeriod,
+    /// Pods that tolerate every taint: a drained node gets them back.
+    ToleratesEverything,
+    /// Pods that count as ready before they are.
+    NoReadinessProbe,
+    /// A webhook that fails closed and has nobody behind it.
+    WebhookUnanswered,
+    /// A webhook that is asked about evictions.
+    WebhookOnEvictions,
+    /// A daemon set of somebody else whose support of the target is not known.
+    DaemonSetSupport,
+    /// What a minor on the way changes for its users.
+    BreakingChange,
+    /// A subnet of the control plane without the addresses that EKS needs.
+    ControlPlaneAddresses,
+    /// A subnet of nodes with few addresses left.
+    NodeAddresses,
+    /// A zone that has no room for the node that a rolling update adds first.
+    SurgeRoom,
+    /// Volumes of a zone that has one node or none.
+    ZonalVolumes,
+    /// A node pool whose disruption budget is nothing.
+    PoolBudgetZero,
+    /// Nodes of a pool that must not be disrupted.
+    DoNotDisrupt,
+    /// A node pool that does not follow a new version.
+    PoolNotDrifting,
 }
 
 impl Code {
+    /// Every code, in the order of this file.
+    pub const ALL: &[Self] = &[
+        Self::AmazonLinux2,
+        Self::CustomAmi,
+        Self::LaunchTemplate,
+        Self::AutoMode,
+        Self::Fargate,
+        Self::NodesNotSeen,
+        Self::SkewExceeded,
+        Self::NodeGroupUnwell,
+        Self::NodeGroupBusy,
+        Self::ClusterUnwell,
+        Self::AddonNoVersion,
+        Self::CniGap,
+        Self::AddonUnwell,
+        Self::WindowTooShort,
+        Self::WayBackGivenUp,
+        Self::RollBackTooLate,
+        Self::NothingToRollBack,
+        Self::NodesNewer,
+        Self::RollBackInsight,
+        Self::SupportType,
+        Self::InsideUnread,
+        Self::DrainForecast,
+        Self::DrainBlocked,
+        Self::SelfManagedNodes,
+        Self::SelfManagedComponent,
+        Self::NodesFollow,
+        Self::FargatePods,
+        Self::InsightError,
+        Self::InsightWarning,
+        Self::InsightsStale,
+        Self::DeprecatedApiCalled,
+        Self::WorkloadsWorse,
+        Self::KubeletSkew,
+        Self::KubeProxySkew,
+        Self::AmazonLinux2Nodes,
+        Self::CgroupV1,
+        Self::ContainerdOld,
+        Self::KubeProxyIpvs,
+        Self::RemovedApiCalled,
+        Self::RemovedApiApplied,
+        Self::BudgetNeverAllows,
+        Self::BudgetsOverlap,
+        Self::BudgetStale,
+        Self::BarePods,
+        Self::SingleReplica,
+        Self::RecreateStrategy,
+        Self::LocalStorage,
+        Self::GracePeriod,
+        Self::ToleratesEverything,
+        Self::NoReadinessProbe,
+        Self::WebhookUnanswered,
+        Self::WebhookOnEvictions,
+        Self::DaemonSetSupport,
+        Self::BreakingChange,
+        Self::ControlPlaneAddresses,
+        Self::NodeAddresses,
+        Self::SurgeRoom,
+        Self::ZonalVolumes,
+        Self::PoolBudgetZero,
+        Self::DoNotDisrupt,
+        Self::PoolNotDrifting,
+    ];
+
     /// Whether a consent may override a finding of this code. What EKS or Kubernetes itself refuses may not be.
     #[must_use]
     pub fn may_be_overridden(self) -> bool {
@@ -74,6 +225,20 @@ impl Code {
                 | Self::AddonNoVersion
                 | Self::Fargate
                 | Self::RollBackInsight
+                | Self::InsideUnread
+                | Self::DrainBlocked
+                | Self::InsightError
+                | Self::DeprecatedApiCalled
+                | Self::WorkloadsWorse
+                | Self::KubeProxySkew
+                | Self::CgroupV1
+                | Self::ContainerdOld
+                | Self::KubeProxyIpvs
+                | Self::RemovedApiCalled
+                | Self::BudgetNeverAllows
+                | Self::BudgetsOverlap
+                | Self::WebhookUnanswered
+                | Self::SurgeRoom
         )
     }
 }

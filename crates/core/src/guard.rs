@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::cluster::{Cluster, Found, LaunchTemplate, NodeGroup, Resource, Status};
+use crate::component;
 use crate::control::Controls;
 use crate::decide::{ActionName, action_for};
 use crate::hold::{Hold, hold};
@@ -155,7 +156,12 @@ pub fn call_of(step: &Step, asked: ActionName, world: &World) -> Option<Call> {
                 force: asked == ActionName::ForceNodeGroup,
             })
         }
-        StepKind::Verify | StepKind::Bake { .. } => None,
+        StepKind::CoreComponent { .. }
+        | StepKind::SelfManagedNodes { .. }
+        | StepKind::FargatePods { .. }
+        | StepKind::Follow { .. }
+        | StepKind::Verify
+        | StepKind::Bake { .. } => None,
     }
 }
 
@@ -167,6 +173,8 @@ const LOOK_FIRST: &str = "look at the cluster as it is now, then start again";
 pub enum Verdict {
     /// Make this call.
     Call(Call),
+    /// Make the step's change inside the cluster.
+    Inside,
     /// Make none: this is to be recorded instead.
     Record(Box<Event>),
     /// Make none: something is changing the resource. Find its update and watch it.
@@ -240,6 +248,7 @@ pub fn guard(
     }
     match call_of(step, asked, world) {
         Some(call) => last_look(step, call, cluster, world),
+        None if step.kind.is_inside() => last_look_inside(step, cluster),
         None => not_now("AnotherAction", "verification makes no call".into()),
     }
 }
@@ -257,6 +266,35 @@ fn not_now(step: &Step, code: &str, message: String) -> Verdict {
 
 fn never(step: &Step, code: &str, message: String, next: &str) -> Verdict {
     withhold(step, code, message, Remedy::Stop, next)
+}
+
+/// The control plane is not where nodes should follow it to.
+fn elsewhere(step: &Step, cluster: &Cluster, to: Minor) -> Verdict {
+    let message = format!("the control plane is at {}, the nodes should go to {to}", cluster.version);
+    // Behind, it is a read that lags; past the hop, somebody took it there, and the nodes follow that.
+    let past = Remedy::Replan { nodes_each_hop: false };
+    let remedy = if cluster.version > to { past } else { Remedy::Wait { after_s: 30 } };
+    withhold(step, "ControlPlaneElsewhere", message, remedy, LOOK_FIRST)
+}
+
+/// Whether a change inside the cluster may be made: nothing in it may be newer than its control plane.
+fn last_look_inside(step: &Step, cluster: &Cluster) -> Verdict {
+    match &step.kind {
+        StepKind::SelfManagedNodes { to, .. } | StepKind::FargatePods { to, .. }
+            if cluster.version != *to =>
+        {
+            elsewhere(step, cluster, *to)
+        }
+        StepKind::CoreComponent { name, to, .. } => match component::minor_of(name, to) {
+            Some(minor) if minor > cluster.version => {
+                let message =
+                    format!("{name} at {minor} would be newer than its API server at {}", cluster.version);
+                not_now(step, "NewerThanControlPlane", message)
+            }
+            _ => Verdict::Inside,
+        },
+        _ => Verdict::Inside,
+    }
 }
 
 /// Whether the cluster and what is in it are as the step's call needs them.
@@ -281,12 +319,7 @@ fn last_look(step: &Step, call: Call, cluster: &Cluster, world: &World) -> Verdi
         }
         StepKind::NodeGroup { name, to, .. } => {
             if cluster.version != *to {
-                let message =
-                    format!("the control plane is at {}, the group should go to {to}", cluster.version);
-                // Behind, it is a read that lags; past the hop, somebody took it there, and the group follows that.
-                let past = Remedy::Replan { nodes_each_hop: false };
-                let remedy = if cluster.version > *to { past } else { Remedy::Wait { after_s: 30 } };
-                return withhold(step, "ControlPlaneElsewhere", message, remedy, LOOK_FIRST);
+                return elsewhere(step, cluster, *to);
             }
             match world.node_groups.get(name).and_then(Found::is).map(|group| &group.status) {
                 Some(Status::Active) => Verdict::Call(call),
@@ -329,9 +362,12 @@ fn last_look(step: &Step, call: Call, cluster: &Cluster, world: &World) -> Verdi
         }
         StepKind::SupportType {} => Verdict::Call(call),
         // They have no call, so they went their way above.
-        StepKind::Verify | StepKind::Bake { .. } => {
-            not_now("AnotherAction", "verification makes no call".into())
-        }
+        StepKind::CoreComponent { .. }
+        | StepKind::SelfManagedNodes { .. }
+        | StepKind::FargatePods { .. }
+        | StepKind::Follow { .. }
+        | StepKind::Verify
+        | StepKind::Bake { .. } => not_now("AnotherAction", "verification makes no call".into()),
     }
 }
 

@@ -87,6 +87,7 @@ pub fn hold(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) 
     step.kind.work()?;
     switched_off(controls, now)
         .or_else(|| unconsented(state, step, controls, now))
+        .or_else(|| worse(state, step, controls, now))
         .or_else(|| scheduled(state, step, controls, now))
         .or_else(|| unapproved(state, step, controls, now))
 }
@@ -98,6 +99,41 @@ pub(crate) fn switched_off(controls: &Controls, now: Timestamp) -> Option<Hold> 
     let seconds = (seconds_between(switch.at, now) / 20).clamp(SWITCH_PAUSE_S, SWITCH_PAUSE_S_MAX);
     let text = format!("the kill switch, thrown by {} ({})", switch.by, switch.reason);
     Some(Hold::Until { wait_for: WaitFor::KillSwitch, seconds, text })
+}
+
+/// How often nodes and pods that do worse than before are looked at, in seconds.
+const RECOVERY_PAUSE_S: u32 = 60;
+/// For how long their recovery is waited for, in seconds: what takes longer needs a person.
+const RECOVERY_S: u32 = 3600;
+
+/// While nodes and pods do worse than before the start nothing further begins; the way back is not held by it.
+fn worse(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
+    let since = state.worse_since?;
+    let back = matches!(step.kind, StepKind::RollBack { .. } | StepKind::SupportType {});
+    if back || controls.overrides(Code::WorkloadsWorse, now) {
+        return None;
+    }
+    let before = state.plan.as_ref()?.baseline.vitals.as_ref()?;
+    let text = state.vitals.as_ref()?.0.worse_than(before).join("; ");
+    let name = &state.opened.cluster.name;
+    if seconds_between(since, now) > RECOVERY_S {
+        return Some(Hold::Never {
+            code: "WorkloadsWorse",
+            message: format!(
+                "{}: for an hour the cluster does worse than before the start: {text}",
+                step.kind
+            ),
+            next_action: format!(
+                "mend it and start again, go on all the same (eks-upgrade consent {name} override \
+                 workloads-worse), or go back (eks-upgrade roll-back {name})"
+            ),
+        });
+    }
+    Some(Hold::Until {
+        wait_for: WaitFor::Recovery,
+        seconds: RECOVERY_PAUSE_S,
+        text: format!("the cluster to do as well as before the start: {text}"),
+    })
 }
 
 /// The longest single sleep, in seconds: Step Functions waits for a year at most.

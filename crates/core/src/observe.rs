@@ -4,6 +4,8 @@
 //! turns it into events. Only what can change the decision is asked for: while updates are in flight, those
 //! updates; before a step starts, its own resource.
 
+mod inside;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -21,6 +23,8 @@ use crate::remedy::{self, Failure, Remedy};
 use crate::version::Minor;
 use crate::waits::seconds_between;
 
+pub use inside::InsideSeen;
+
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Query {
@@ -36,6 +40,14 @@ pub enum Query {
     NodeGroupNames,
     /// The insights of a category.
     Insights(InsightCategory),
+    /// How nodes and pods do.
+    Vitals,
+    /// The core components as they run.
+    Components,
+    /// What follows by itself, and pods on Fargate.
+    Following,
+    /// Who holds these nodes.
+    Held(Vec<String>),
 }
 
 /// What was seen.
@@ -53,15 +65,17 @@ pub struct World {
     pub node_group_names: Option<Vec<String>>,
     /// The insights that were looked at.
     pub insights: BTreeMap<InsightCategory, Vec<Insight>>,
+    /// What was seen inside.
+    pub inside: InsideSeen,
 }
 
 /// How long an update may be unknown to `DescribeUpdate` after its call: EKS's reads lag behind its writes.
 pub const NOT_VISIBLE_YET_S: u32 = 300;
 
-/// What has to be looked at to decide about `hop`, given what the ledger says.
+/// What has to be looked at to decide about `hop`, given what the ledger says and what was seen already.
 #[must_use]
-pub fn queries(state: &RunState, hop: &Hop) -> BTreeSet<Query> {
-    let mut queries = BTreeSet::new();
+pub fn queries(state: &RunState, hop: &Hop, world: &World) -> BTreeSet<Query> {
+    let mut queries = inside::queries(state, hop, world);
     for (resource, foreign) in &state.foreign {
         queries.insert(Query::Update(resource.clone(), foreign.update.clone()));
     }
@@ -115,6 +129,10 @@ impl World {
             Query::Addon(name) => self.addons.contains_key(name),
             Query::NodeGroupNames => self.node_group_names.is_some(),
             Query::Insights(category) => self.insights.contains_key(category),
+            Query::Vitals => self.inside.vitals.is_some(),
+            Query::Components => self.inside.components.is_some(),
+            Query::Following => self.inside.following.is_some(),
+            Query::Held(nodes) => self.inside.held.contains_key(&InsideSeen::key_of(nodes)),
         }
     }
 
@@ -135,7 +153,7 @@ impl World {
 #[must_use]
 pub fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec<Event> {
     let steps = hop.steps.iter().filter_map(|step| match state.steps.get(&step.id).map(|p| &p.phase) {
-        Some(Phase::InFlight { update, since }) => settle_update(step, update, *since, world, now),
+        Some(Phase::InFlight { update, since }) => settle_update(state, step, update, *since, world, now),
         Some(Phase::Baking { since }) => bake::settle(state, step, *since, world, now),
         None if matches!(step.kind, StepKind::Bake { .. }) && state.is_ready(step) => {
             Some(Event::BakeBegan { step: step.id.clone() })
@@ -143,7 +161,8 @@ pub fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec
         None | Some(Phase::Failed { .. }) if state.is_ready(step) => already_so(step, world),
         _ => None,
     });
-    settle_foreign(state, world).into_iter().chain(steps).collect()
+    let outside: Vec<Event> = settle_foreign(state, world).into_iter().chain(steps).collect();
+    outside.into_iter().chain(inside::settle(state, hop, world, now)).collect()
 }
 
 /// Which updates of other people ended.
@@ -167,6 +186,7 @@ pub fn settle_foreign(state: &RunState, world: &World) -> Vec<Event> {
 }
 
 fn settle_update(
+    state: &RunState,
     step: &Step,
     id: &UpdateId,
     since: Timestamp,
@@ -191,7 +211,8 @@ fn settle_update(
             let code = error.map_or("Unknown", |error| error.code.as_str());
             let message = error.map_or("EKS gives no reason", |error| error.message.as_str());
             let resources = update.errors.iter().flat_map(|error| error.resources.iter().cloned()).collect();
-            failed(remedy::of_update(code, message.to_owned(), resources))
+            let more = inside::explained(state, world, update).ok()?;
+            failed(remedy::of_update(code, format!("{message}{more}"), resources))
         }
         UpdateStatus::Cancelled => failed(remedy::of_odd_end("Cancelled")),
         UpdateStatus::Unknown(status) => failed(remedy::of_odd_end(status)),
@@ -238,7 +259,11 @@ pub fn already_so(step: &Step, world: &World) -> Option<Event> {
             .cluster()
             .filter(|cluster| cluster.extended_support)
             .and_then(|_| satisfied("the support type is EXTENDED".into())),
-        StepKind::Verify | StepKind::Bake { .. } => None,
+        StepKind::CoreComponent { .. } | StepKind::FargatePods { .. } => inside::already_so(step, world),
+        StepKind::SelfManagedNodes { .. }
+        | StepKind::Follow { .. }
+        | StepKind::Verify
+        | StepKind::Bake { .. } => None,
     }
 }
 
@@ -323,6 +348,11 @@ fn disorder(state: &RunState, hop: &Hop, world: &World) -> Option<Disorder> {
             StepKind::ControlPlane { .. }
             | StepKind::RollBack { .. }
             | StepKind::SupportType {}
+            // What is inside is over only once it was seen to be.
+            | StepKind::CoreComponent { .. }
+            | StepKind::SelfManagedNodes { .. }
+            | StepKind::FargatePods { .. }
+            | StepKind::Follow { .. }
             | StepKind::Bake { .. }
             | StepKind::Verify => {}
         }

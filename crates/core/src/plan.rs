@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::arn::ClusterArn;
 use crate::cluster::{InsightStatus, Inventory, LaunchTemplate, Resource, Status};
 use crate::finding::{Finding, Level};
+use crate::health::Vitals;
 use crate::ids::StepId;
 use crate::policy::{NodeHops, NodeStrategy, StepName};
 use crate::remedy::Failure;
+use crate::roll::Way;
 use crate::version::{AddonVersion, Minor};
 use crate::waits::Span;
 use crate::window::Work;
@@ -71,6 +73,50 @@ pub enum StepKind {
         to: Minor,
         /// Whether EKS's insights on the way back are overridden, by consent.
         force: bool,
+    },
+    /// One core component that is no EKS add-on to another image.
+    CoreComponent {
+        /// The name of its add-on: `kube-proxy`, `coredns` or `vpc-cni`.
+        name: String,
+        /// The image before: the way back.
+        from: String,
+        /// The image after.
+        to: String,
+    },
+    /// One node group that EKS does not manage to the control plane's minor.
+    SelfManagedNodes {
+        /// Its Auto Scaling group.
+        name: String,
+        /// The oldest minor among its nodes.
+        from: Minor,
+        /// The minor after.
+        to: Minor,
+        /// In place, or by a group beside it.
+        way: Way,
+        /// Whether pods that do not leave may be deleted.
+        strategy: NodeStrategy,
+        /// How many nodes it has.
+        size: u32,
+        /// How many nodes more there may be meanwhile, and how many old ones are out at a time.
+        surge: u32,
+        /// Its image family, such as `amazon-linux-2023/x86_64/standard`.
+        family: String,
+    },
+    /// Pods on Fargate are restarted through their workloads: their kubelets are as old as their last start.
+    FargatePods {
+        /// The workloads, as `Kind namespace/name`.
+        workloads: Vec<String>,
+        /// The minor that their kubelets have then.
+        to: Minor,
+    },
+    /// Nodes of Karpenter and of EKS Auto Mode follow by themselves, and are watched.
+    Follow {
+        /// Their pools.
+        pools: Vec<String>,
+        /// The minor that they come to.
+        to: Minor,
+        /// How long they may go without any progress, in seconds.
+        stall_s: u32,
     },
     /// Looks at everything that the stage touched.
     Verify,
@@ -144,6 +190,9 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// What was out of order already when this was made: gates judge what is new.
     pub baseline: Baseline,
+    /// Whether what could not be told stands against it as what blocks does: nobody is there to judge it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unattended: bool,
     /// Why the control plane goes down and not up, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolls_back: Option<Failure>,
@@ -161,6 +210,9 @@ pub struct Baseline {
     pub insights: Vec<String>,
     /// The add-ons that there were.
     pub addons: Vec<String>,
+    /// How nodes and pods did, where that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vitals: Option<Vitals>,
 }
 
 impl Baseline {
@@ -174,6 +226,7 @@ impl Baseline {
             addons_unwell: unwell.map(|addon| addon.name.clone()).collect(),
             insights: errors.map(|insight| insight.name.clone()).collect(),
             addons: inventory.addons.iter().map(|addon| addon.name.clone()).collect(),
+            vitals: inventory.inside.as_ref().and_then(|inside| inside.vitals.get().ok()).cloned(),
         }
     }
 }
@@ -188,8 +241,28 @@ impl StepKind {
             }
             Self::AddOn { name, .. } => Some(Resource::AddOn(name.clone())),
             Self::NodeGroup { name, .. } => Some(Resource::NodeGroup(name.clone())),
-            Self::Verify | Self::Bake { .. } => None,
+            Self::CoreComponent { .. }
+            | Self::SelfManagedNodes { .. }
+            | Self::FargatePods { .. }
+            | Self::Follow { .. }
+            | Self::Verify
+            | Self::Bake { .. } => None,
         }
+    }
+
+    /// Whether it changes something inside the cluster, which the kube function does, and not EKS.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        matches!(
+            self,
+            Self::CoreComponent { .. } | Self::SelfManagedNodes { .. } | Self::FargatePods { .. }
+        )
+    }
+
+    /// Whether it changes something: EKS's, or something inside the cluster.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.resource().is_some() || self.is_inside()
     }
 
     /// What windows and freezes know it as; `None` for one that changes nothing.
@@ -199,9 +272,11 @@ impl StepKind {
             Self::ControlPlane { .. } | Self::RollBack { .. } | Self::SupportType {} => {
                 Some(Work::ControlPlane)
             }
-            Self::AddOn { .. } => Some(Work::AddOns),
-            Self::NodeGroup { .. } => Some(Work::Nodes),
-            Self::Bake { .. } | Self::Verify => None,
+            Self::AddOn { .. } | Self::CoreComponent { .. } => Some(Work::AddOns),
+            Self::NodeGroup { .. } | Self::SelfManagedNodes { .. } | Self::FargatePods { .. } => {
+                Some(Work::Nodes)
+            }
+            Self::Bake { .. } | Self::Follow { .. } | Self::Verify => None,
         }
     }
 
@@ -213,7 +288,10 @@ impl StepKind {
             Self::AddOn { .. } => Some(StepName::AddOn),
             Self::NodeGroup { .. } => Some(StepName::NodeGroup),
             Self::RollBack { .. } | Self::SupportType {} => Some(StepName::RollBack),
-            Self::Bake { .. } | Self::Verify => None,
+            Self::CoreComponent { .. } => Some(StepName::CoreComponent),
+            Self::SelfManagedNodes { .. } => Some(StepName::SelfManagedNodes),
+            Self::FargatePods { .. } => Some(StepName::FargatePods),
+            Self::Bake { .. } | Self::Follow { .. } | Self::Verify => None,
         }
     }
 }
@@ -228,10 +306,25 @@ impl std::fmt::Display for StepKind {
                 write!(f, "bake for {:#}", SignedDuration::from_secs(i64::from(*duration_s)))
             }
             Self::SupportType {} => f.write_str("support type EXTENDED"),
+            Self::CoreComponent { name, from, to } => {
+                write!(f, "{name} {} → {}", tag_of(from), tag_of(to))
+            }
+            Self::SelfManagedNodes { name, from, to, .. } => {
+                write!(f, "self-managed nodes {name} {from} → {to}")
+            }
+            Self::FargatePods { workloads, to } => {
+                write!(f, "restart of {} workload(s) on Fargate, to {to}", workloads.len())
+            }
+            Self::Follow { pools, to, .. } => write!(f, "nodes of {} follow to {to}", pools.join(", ")),
             Self::RollBack { from, to, .. } => write!(f, "control plane back {from} → {to}"),
             Self::Verify => f.write_str("verify"),
         }
     }
+}
+
+/// The tag of an image; the whole where it has none.
+fn tag_of(image: &str) -> &str {
+    image.rsplit_once(':').map_or(image, |(_, tag)| tag)
 }
 
 impl Plan {
@@ -254,7 +347,8 @@ impl Plan {
 
     /// The findings that keep it from being carried out.
     pub fn blocks(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.level == Level::Block)
+        let least = if self.unattended { Level::Unknown } else { Level::Block };
+        self.findings.iter().filter(move |finding| finding.level >= least)
     }
 
     /// How long it usually takes, in seconds: the longest way through each hop.

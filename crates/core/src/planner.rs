@@ -10,9 +10,13 @@
 //!   default; one that would not serve the next minor moves before the control plane if it can;
 //! - after each hop of the control plane it bakes, with nothing else moving, as long as the policy says;
 //! - vpc-cni moves one minor a call, and is through before any node rolls;
+//! - groups that EKS does not manage follow as node groups do; core components that are no add-ons as add-ons do;
+//! - nodes that follow by themselves are watched once, at the target;
 //! - what cannot be done is a finding with the next safe action.
 //!
 //! Planning a finished cluster gives no hops.
+
+mod inside;
 
 use std::collections::BTreeSet;
 
@@ -24,6 +28,7 @@ use crate::finding::{CORE_ADDONS, Code, Finding, Level};
 use crate::ids::StepId;
 use crate::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
 use crate::policy::{NodeHops, Policy};
+use crate::preflight::{self, Upgrade};
 use crate::version::{AddonVersion, Minor, skew_allows};
 use crate::waits::Learned;
 
@@ -48,6 +53,8 @@ pub struct Wish<'a> {
     pub controls: &'a Controls,
     /// How long steps take here.
     pub learned: &'a Learned,
+    /// Whether nobody is there to judge what cannot be told.
+    pub unattended: bool,
 }
 
 /// Makes the plan that brings what `inventory` shows to the wish.
@@ -55,6 +62,13 @@ pub struct Wish<'a> {
 pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
     let cluster = &inventory.cluster;
     let mut findings = cluster_findings(inventory, wish.target);
+    let upgrade = Upgrade {
+        from: cluster.version,
+        target: wish.target,
+        drain_limit_s: wish.policy.kubernetes.drain_limit_s(),
+    };
+    findings.extend(preflight::of_eks(inventory, upgrade, now));
+    findings.extend(inside::findings(inventory, wish));
     let stages: Vec<Minor> =
         std::iter::once(cluster.version).chain(cluster.version.hops_to(wish.target)).collect();
 
@@ -62,6 +76,7 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
         inventory.node_groups.iter().map(|group| GroupOnTheWay::new(group, wish, &mut findings)).collect();
     let mut addons: Vec<AddonOnTheWay> = inventory.addons.iter().map(AddonOnTheWay::new).collect();
     let settled = is_settled(inventory, wish);
+    let mut insides = inside::OnTheWay::new(inventory, wish, &mut findings);
 
     let mut hops = Vec::new();
     let bake_s = u32::try_from(wish.policy.bake.duration.as_secs()).unwrap_or(u32::MAX);
@@ -81,6 +96,7 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
         for group in &mut groups {
             group.roll_for(&mut hop, wish.policy.nodes, &mut findings);
         }
+        insides.move_for(&mut hop, inventory, &mut findings);
         hops.extend(hop.finish());
     }
     findings.extend(windows_too_short(&hops, wish));
@@ -107,6 +123,7 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
         findings,
         made_at: now,
         baseline: Baseline::of(inventory),
+        unattended: wish.unattended,
         rolls_back: None,
     }
 }
@@ -186,7 +203,13 @@ fn cluster_findings(inventory: &Inventory, target: Minor) -> Vec<Finding> {
             "restart the profile's workloads after the upgrade (kubectl rollout restart)",
         ));
     }
-    if inventory.node_groups.is_empty() && !cluster.auto_mode && inventory.fargate_profiles.is_empty() {
+    // Who looks inside sees every node.
+    let unseen = inventory.inside.is_none();
+    if unseen
+        && inventory.node_groups.is_empty()
+        && !cluster.auto_mode
+        && inventory.fargate_profiles.is_empty()
+    {
         findings.push(Finding::new(
             Code::NodesNotSeen,
             Level::Unknown,
@@ -231,11 +254,21 @@ struct HopBuilder<'a> {
     before: Vec<Step>,
     addons: Vec<Step>,
     groups: Vec<Step>,
+    /// What comes once nodes have rolled.
+    after: Vec<Step>,
 }
 
 impl<'a> HopBuilder<'a> {
     fn new(stage: Stage, bake_s: u32, learned: &'a Learned) -> Self {
-        Self { stage, bake_s, learned, before: Vec::new(), addons: Vec::new(), groups: Vec::new() }
+        Self {
+            stage,
+            bake_s,
+            learned,
+            before: Vec::new(),
+            addons: Vec::new(),
+            groups: Vec::new(),
+            after: Vec::new(),
+        }
     }
 
     fn step(
@@ -277,7 +310,7 @@ impl<'a> HopBuilder<'a> {
     fn finish(mut self) -> Option<Hop> {
         let control_plane = self.control_plane();
         if let Some(last) = control_plane.last() {
-            for step in self.addons.iter_mut().chain(&mut self.groups) {
+            for step in self.addons.iter_mut().chain(&mut self.groups).chain(&mut self.after) {
                 step.after.insert(0, last.id.clone());
             }
         }
@@ -287,16 +320,17 @@ impl<'a> HopBuilder<'a> {
             .before
             .iter()
             .chain(&self.addons)
-            .filter(|step| matches!(&step.kind, StepKind::AddOn { name, .. } if name == "vpc-cni"))
+            .filter(|step| is_cni(&step.kind))
             .map(|step| step.id.clone())
             .collect();
-        for group in &mut self.groups {
+        for group in self.groups.iter_mut().chain(&mut self.after) {
             group.after.extend(cni.iter().cloned());
         }
         let mut steps = std::mem::take(&mut self.before);
         steps.extend(control_plane);
         steps.append(&mut self.addons);
         steps.append(&mut self.groups);
+        steps.append(&mut self.after);
         if steps.is_empty() {
             return None;
         }
@@ -307,6 +341,11 @@ impl<'a> HopBuilder<'a> {
         }
         Some(Hop { to: self.stage.to, steps })
     }
+}
+
+/// Whether the step moves the network plugin, whoever installed it.
+fn is_cni(kind: &StepKind) -> bool {
+    matches!(kind, StepKind::AddOn { name, .. } | StepKind::CoreComponent { name, .. } if name == "vpc-cni")
 }
 
 /// A node group, and the version it has at this point of the plan.
@@ -442,7 +481,11 @@ struct AddonOnTheWay<'a> {
 }
 
 fn offers<'a>(inventory: &'a Inventory, addon: &Addon, minor: Minor) -> &'a [Offer] {
-    inventory.catalogue.get(&addon.name).and_then(|by_minor| by_minor.get(&minor)).map_or(&[], Vec::as_slice)
+    offers_of(inventory, &addon.name, minor)
+}
+
+fn offers_of<'a>(inventory: &'a Inventory, addon: &str, minor: Minor) -> &'a [Offer] {
+    inventory.catalogue.get(addon).and_then(|by_minor| by_minor.get(&minor)).map_or(&[], Vec::as_slice)
 }
 
 /// EKS's default among `offers`, if it is above `version`; else the newest that is.

@@ -42,6 +42,13 @@ pub const UNKNOWN: Span = Span { early_s: 60, typical_s: 600, p95_s: 1800, late_
 /// Setting the support type: about a minute.
 const SETTING: Span = Span { early_s: 30, typical_s: 60, p95_s: 180, late_s: 900, share: 10 };
 
+/// The rollout of a component: a pod after the other, each ready within a minute.
+const ROLLOUT: Span = Span { early_s: 20, typical_s: 120, p95_s: 600, late_s: 1200, share: 10 };
+/// Pods on Fargate come up with a machine of their own: one to three minutes each.
+const RESTART: Span = Span { early_s: 60, typical_s: 300, p95_s: 1200, late_s: 3600, share: 10 };
+/// Nodes that follow by themselves: of that only their owner knows more.
+const FOLLOW: Span = Span { early_s: 60, typical_s: 1800, p95_s: 7200, late_s: 14400, share: 20 };
+
 /// Setting up and scaling a node group up and down, whatever its size.
 const NODE_GROUP_FIXED_S: u32 = 420;
 /// However large a group, a drain that a budget blocks is over after 15 minutes and nodes that do not join after
@@ -69,7 +76,13 @@ impl Learned {
             StepKind::AddOn { name, .. } => Some(format!("add-on/{name}")),
             StepKind::NodeGroup { .. } => Some("node-group".into()),
             StepKind::RollBack { .. } => Some("roll-back".into()),
-            StepKind::SupportType { .. } | StepKind::Bake { .. } | StepKind::Verify => None,
+            StepKind::CoreComponent { name, .. } => Some(format!("core-component/{name}")),
+            StepKind::SelfManagedNodes { .. } => Some("self-managed-nodes".into()),
+            StepKind::FargatePods { .. } => Some("fargate-pods".into()),
+            StepKind::SupportType { .. }
+            | StepKind::Bake { .. }
+            | StepKind::Follow { .. }
+            | StepKind::Verify => None,
         }
     }
 
@@ -113,6 +126,10 @@ impl Span {
             StepKind::AddOn { .. } => ADD_ON,
             StepKind::NodeGroup { size, max_unavailable, .. } => Self::node_group(*size, *max_unavailable),
             StepKind::SupportType { .. } => SETTING,
+            StepKind::CoreComponent { .. } => ROLLOUT,
+            StepKind::SelfManagedNodes { size, surge, .. } => Self::node_group(*size, *surge),
+            StepKind::FargatePods { .. } => RESTART,
+            StepKind::Follow { stall_s, .. } => Self { late_s: stall_s.saturating_mul(4), ..FOLLOW },
             StepKind::Bake { duration_s } => Self::bake(*duration_s),
             StepKind::Verify => Self { early_s: 0, typical_s: 30, p95_s: 60, late_s: 900, share: 10 },
         }

@@ -59,6 +59,7 @@ pub fn plan_back(inventory: &Inventory, past: &Past<'_>, wish: &Wish<'_>, now: T
         findings,
         made_at: now,
         baseline: Baseline::of(inventory),
+        unattended: false,
         rolls_back: Some(past.because.clone()),
     }
 }

@@ -9,7 +9,7 @@ use eks_upgrade_core::contract::{ActAnswer, ActRequest};
 use eks_upgrade_core::control::{ConsentScope, Controls};
 use eks_upgrade_core::decide::ActionName;
 use eks_upgrade_core::guard::{self, Call, Verdict, guard};
-use eks_upgrade_core::ids::{ConsentId, StepId, Token, UpdateId};
+use eks_upgrade_core::ids::{ConsentId, RunId, StepId, Token, UpdateId};
 use eks_upgrade_core::ledger::{Event, Phase, RunState};
 use eks_upgrade_core::observe::World;
 use eks_upgrade_core::plan::{Step, StepKind};
@@ -20,6 +20,7 @@ use crate::controls::controls;
 use crate::error::{Answer, PipelineError};
 use crate::journal::Journal;
 use crate::observe::{look, recent_updates, update_in_progress};
+use crate::ports::inside::Inspects;
 use crate::ports::{CallError, Eks, EksWrites, Ledger, Said, Time};
 
 /// How much earlier than our own line an update of ours may seem to have begun: clocks differ.
@@ -35,7 +36,7 @@ pub struct Act<E, L, T> {
     pub time: T,
 }
 
-impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
+impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
     /// Makes the step's call, or records why it is not made.
     pub async fn act(&self, request: &ActRequest) -> Answer<ActAnswer> {
         let ActRequest { run, fence, step: id, execution, .. } = request;
@@ -43,12 +44,15 @@ impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
         let step = journal.state.plan.as_ref().and_then(|plan| plan.step(id)).cloned();
         let step =
             step.ok_or_else(|| PipelineError::UnknownWork { run: run.clone(), what: format!("step {id}") })?;
+        if step.kind.is_inside() {
+            return Err(not_ours(&step, run));
+        }
         let name = journal.state.opened.cluster.clone();
 
         let text = match journal.state.steps.get(id).map(|progress| &progress.phase) {
-            Some(Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. }) => {
-                "nothing left to do".to_owned()
-            }
+            Some(
+                Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. } | Phase::Following { .. },
+            ) => "nothing left to do".to_owned(),
             Some(Phase::Intended { token, since }) => {
                 let (token, since) = (token.clone(), *since);
                 self.resolve(&mut journal, &name, &step, request, &token, since).await?
@@ -74,6 +78,7 @@ impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
                 Ok("withheld; see the ledger".into())
             }
             Verdict::Busy(resource) => self.stand_back(journal, cluster, step, &resource).await,
+            Verdict::Inside => Err(not_ours(step, &journal.state.run)),
             Verdict::Call(call) => {
                 let text = call.to_string();
                 let action = request.action;
@@ -140,6 +145,7 @@ impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
                 journal.confirm().await?;
                 self.call(journal, cluster, step, &call, token, since).await
             }
+            Verdict::Inside => Err(not_ours(step, &journal.state.run)),
             Verdict::Busy(resource) => {
                 let refusal = Refusal {
                     status: 409,
@@ -285,12 +291,21 @@ impl<E: Eks + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
     }
 }
 
+/// What changes the inside of a cluster is the kube function's.
+fn not_ours(step: &Step, run: &RunId) -> PipelineError {
+    PipelineError::UnknownWork { run: run.clone(), what: format!("step {} for the act function", step.id) }
+}
+
 /// The consent that this action takes, where it takes one.
-fn consent_behind(step: &Step, action: ActionName, controls: &Controls, now: Timestamp) -> Option<ConsentId> {
+pub(crate) fn consent_behind(
+    step: &Step,
+    action: ActionName,
+    controls: &Controls,
+    now: Timestamp,
+) -> Option<ConsentId> {
     let scope = match (&step.kind, action) {
-        (StepKind::NodeGroup { name, .. }, ActionName::ForceNodeGroup) => {
-            ConsentScope::Force { node_group: name.clone() }
-        }
+        (StepKind::NodeGroup { name, .. }, ActionName::ForceNodeGroup)
+        | (StepKind::SelfManagedNodes { name, .. }, _) => ConsentScope::Force { node_group: name.clone() },
         (StepKind::AddOn { name, .. }, ActionName::OverwriteAddOn) => {
             ConsentScope::Overwrite { addon: name.clone() }
         }
@@ -327,7 +342,7 @@ fn foreign(state: &RunState, resource: &Resource, theirs: Option<&UpdateId>) -> 
 }
 
 /// The event, unless another try has moved the step on meanwhile.
-fn only_if_free(state: &RunState, step: &StepId, event: Event) -> Vec<Event> {
+pub(crate) fn only_if_free(state: &RunState, step: &StepId, event: Event) -> Vec<Event> {
     match state.steps.get(step).map(|progress| &progress.phase) {
         None | Some(Phase::Failed { .. }) => vec![event],
         Some(_) => Vec::new(),
@@ -335,7 +350,7 @@ fn only_if_free(state: &RunState, step: &StepId, event: Event) -> Vec<Event> {
 }
 
 /// The events, unless another try has moved the step on meanwhile.
-fn only_if_intended(state: &RunState, step: &StepId, events: Vec<Event>) -> Vec<Event> {
+pub(crate) fn only_if_intended(state: &RunState, step: &StepId, events: Vec<Event>) -> Vec<Event> {
     match state.steps.get(step).map(|progress| &progress.phase) {
         Some(Phase::Intended { .. }) => events,
         _ => Vec::new(),

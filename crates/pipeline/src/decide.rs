@@ -14,6 +14,7 @@ use crate::controls::controls;
 use crate::error::{Answer, PipelineError};
 use crate::journal::Journal;
 use crate::observe::look;
+use crate::ports::inside::Inspects;
 use crate::ports::{Durations, Eks, EksDown, Ledger, Said, Time};
 
 /// The use case.
@@ -42,7 +43,7 @@ pub enum Decided {
     Closed(Box<CloseAnswer>),
 }
 
-impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
+impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
     /// Answers one question.
     pub async fn answer(&self, request: &DecideRequest) -> Answer<Decided> {
         match request {
@@ -81,7 +82,7 @@ impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         let mut world = World::default();
         // Each look may end an update and so make further steps ready, which then want a look of their own.
         loop {
-            let open: std::collections::BTreeSet<_> = observe::queries(&journal.state, &hop)
+            let open: std::collections::BTreeSet<_> = observe::queries(&journal.state, &hop, &world)
                 .into_iter()
                 .filter(|query| !world.answers(query))
                 .collect();
@@ -165,7 +166,7 @@ impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
     }
 }
 
-impl<E: Eks, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
+impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
     /// Takes in how long this run's steps took. What is lost here costs precision, nothing else.
     async fn learn(&self, state: &RunState) {
         let Ok(mut learned) = self.ledger.learned().await else { return };
@@ -191,7 +192,9 @@ fn said_of(state: &RunState, decision: &Decision, now: Timestamp) -> Vec<Event> 
             let (approval, before) = (approval.clone(), before.clone());
             vec![Event::ApprovalAsked { approval, before, expires_at: *expires_at }]
         }
-        Decision::Wait { wait_for: wait_for @ (WaitFor::Window | WaitFor::KillSwitch), seconds, text } => {
+        Decision::Wait { wait_for, seconds, text }
+            if matches!(wait_for, WaitFor::Window | WaitFor::KillSwitch | WaitFor::Recovery) =>
+        {
             let until = (*wait_for == WaitFor::Window).then(|| later(now, *seconds));
             // A window's opening does not move; the seconds to it are counted anew each time.
             let same = state.paused.is_some_and(|(before, end)| {

@@ -8,6 +8,7 @@ pub mod campaign;
 pub mod controls;
 pub mod decide;
 pub mod error;
+pub mod inspect;
 pub mod intake;
 pub mod journal;
 pub mod memory;

@@ -6,16 +6,24 @@ use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{
     Catalogue, Cluster, InsightCategory, Inventory, Resource, Update, UpdateStatus,
 };
-use eks_upgrade_core::observe::{Query, World};
+use eks_upgrade_core::inside::Seen;
+use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest, Inspection};
+use eks_upgrade_core::observe::{InsideSeen, Query, World};
+use eks_upgrade_core::preflight::Upgrade;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
+use crate::ports::inside::Inspects;
 use crate::ports::{Eks, EksDown};
 
 /// Reads of one cluster that go out at a time. EKS throttles per account; a handful is polite and enough.
 const READS_AT_ONCE: usize = 6;
 
+/// How long EKS gives the drain of a node without force, in seconds (EKS user guide, managed node update behavior).
+const EKS_DRAIN_S: u32 = 900;
+
 /// Answers what is not answered yet.
-pub async fn look<E: Eks>(
+pub async fn look<E: Eks + Inspects>(
     eks: &E,
     cluster: &ClusterArn,
     queries: BTreeSet<Query>,
@@ -34,11 +42,12 @@ pub async fn look<E: Eks>(
         world.node_groups.extend(seen.node_groups);
         world.addons.extend(seen.addons);
         world.insights.extend(seen.insights);
+        world.inside.extend(seen.inside);
     }
     Ok(())
 }
 
-async fn answer<E: Eks>(eks: &E, cluster: &ClusterArn, query: Query) -> Result<World, EksDown> {
+async fn answer<E: Eks + Inspects>(eks: &E, cluster: &ClusterArn, query: Query) -> Result<World, EksDown> {
     let mut seen = World::default();
     match query {
         Query::Cluster => seen.cluster = Some(eks.cluster(cluster).await?),
@@ -59,12 +68,86 @@ async fn answer<E: Eks>(eks: &E, cluster: &ClusterArn, query: Query) -> Result<W
             let addon = eks.addon(cluster, &name).await?;
             seen.addons.insert(name, addon);
         }
+        Query::Vitals | Query::Components | Query::Following | Query::Held(_) => {
+            seen.inside = inside(eks, cluster.clone(), query).await;
+        }
     }
     Ok(seen)
 }
 
-/// Everything that a plan is made from.
-pub async fn inventory<E: Eks>(eks: &E, cluster: Cluster) -> Result<Inventory, EksDown> {
+/// What only the cluster itself can tell. That it cannot is an answer, too.
+async fn inside<E: Inspects>(eks: &E, cluster: ClusterArn, query: Query) -> InsideSeen {
+    let mut seen = InsideSeen::default();
+    match query {
+        Query::Vitals => {
+            let answer = eks.inspect(&InspectRequest::Vitals { cluster }).await;
+            seen.vitals = Some(told(answer, |answer| match answer {
+                InspectAnswer::Vitals(vitals) => Ok(vitals),
+                other => Err(other),
+            }));
+        }
+        Query::Components => {
+            let answer = eks.inspect(&InspectRequest::Components { cluster }).await;
+            seen.components = Some(told(answer, |answer| match answer {
+                InspectAnswer::Components(components) => Ok(components),
+                other => Err(other),
+            }));
+        }
+        Query::Following => {
+            let answer = eks.inspect(&InspectRequest::Following { cluster }).await;
+            seen.following = Some(told(answer, |answer| match answer {
+                InspectAnswer::Following(following) => Ok(following),
+                other => Err(other),
+            }));
+        }
+        Query::Held(nodes) => {
+            let key = InsideSeen::key_of(&nodes);
+            let asked = InspectRequest::Held { cluster, nodes, drain_limit_s: EKS_DRAIN_S };
+            let held = told(eks.inspect(&asked).await, |answer| match answer {
+                InspectAnswer::Held(held) => Ok(held),
+                other => Err(other),
+            });
+            seen.held.insert(key, held);
+        }
+        _ => {}
+    }
+    seen
+}
+
+fn told<T>(answer: InspectAnswer, is: impl Fn(InspectAnswer) -> Result<T, InspectAnswer>) -> Seen<T> {
+    match is(answer) {
+        Ok(seen) => Seen::Is(seen),
+        Err(InspectAnswer::Unseen(why)) => Seen::Not(why),
+        Err(_) => Seen::Not("the inspect function answered something else: is it of this version?".into()),
+    }
+}
+
+/// The inside for a plan.
+async fn inspection<E: Inspects>(
+    eks: &E,
+    cluster: &ClusterArn,
+    upgrade: Upgrade,
+    now: Timestamp,
+) -> Inspection {
+    let Upgrade { from, target, drain_limit_s, .. } = upgrade;
+    let asked = InspectRequest::Preflight { cluster: cluster.clone(), from, target, drain_limit_s };
+    let seen = told(eks.inspect(&asked).await, |answer| match answer {
+        InspectAnswer::Inspection(inspection) => Ok(*inspection),
+        other => Err(other),
+    });
+    match seen {
+        Seen::Is(inspection) => inspection,
+        Seen::Not(why) => Inspection::unseen(now, &why, upgrade),
+    }
+}
+
+/// Everything that a plan is made from; with the inside where `inside` says for what.
+pub async fn inventory<E: Eks + Inspects>(
+    eks: &E,
+    cluster: Cluster,
+    inside: Option<Upgrade>,
+    now: Timestamp,
+) -> Result<Inventory, EksDown> {
     let name = cluster.arn.clone();
     let group_names = eks.node_group_names(&name).await?;
     let node_groups = stream::iter(group_names)
@@ -77,7 +160,7 @@ pub async fn inventory<E: Eks>(eks: &E, cluster: Cluster) -> Result<Inventory, E
         .try_collect()
         .await?;
     let addon_names = eks.addon_names(&name).await?;
-    let addons: Vec<_> = stream::iter(addon_names)
+    let addons: Vec<eks_upgrade_core::cluster::Addon> = stream::iter(addon_names)
         .map(|addon| async {
             let addon = addon;
             eks.addon(&name, &addon).await
@@ -86,13 +169,20 @@ pub async fn inventory<E: Eks>(eks: &E, cluster: Cluster) -> Result<Inventory, E
         .try_filter_map(|addon| async move { Ok(addon.is().cloned()) })
         .try_collect()
         .await?;
+    let inside = match inside {
+        Some(upgrade) => Some(inspection(eks, &name, upgrade, now).await),
+        None => None,
+    };
+    let components = inside.iter().filter_map(|inside| inside.components.get().ok()).flatten();
+    let offered: BTreeSet<&String> =
+        addons.iter().map(|addon| &addon.name).chain(components.map(|component| &component.name)).collect();
     let mut catalogue = Catalogue::new();
-    for addon in &addons {
-        catalogue.insert(addon.name.clone(), eks.offers(&name.home(), &addon.name).await?);
+    for addon in offered {
+        catalogue.insert(addon.clone(), eks.offers(&name.home(), addon).await?);
     }
     let fargate_profiles = eks.fargate_profiles(&name).await?;
     let insights = eks.insights(&name, InsightCategory::UpgradeReadiness).await?;
-    Ok(Inventory { cluster, node_groups, addons, fargate_profiles, catalogue, insights })
+    Ok(Inventory { cluster, node_groups, addons, fargate_profiles, catalogue, insights, inside })
 }
 
 /// Updates of a resource that are looked at when one is searched for: more than anybody starts in an hour.

@@ -14,10 +14,11 @@ use eks_upgrade_core::observe::{Query, World, word};
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::planner::{self, Wish};
 use eks_upgrade_core::policy::{NodeHops, Policy, PolicyDocument, PolicyError};
+use eks_upgrade_core::preflight::Upgrade;
 use eks_upgrade_core::remedy::{Failure, Remedy};
 use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_core::waits::{self, Learned};
+use eks_upgrade_core::waits::{self, Learned, seconds_between};
 use eks_upgrade_core::way_back::{Past, plan_back};
 use jiff::Timestamp;
 
@@ -25,7 +26,15 @@ use crate::controls::controls;
 use crate::error::{Answer, PipelineError};
 use crate::journal::{Journal, read};
 use crate::observe::{inventory, look, recent_updates, update_in_progress};
-use crate::ports::{Durations, Eks, Executions, Ledger, Said, Time};
+use crate::ports::inside::Inspects;
+use crate::ports::{Durations, Eks, Executions, InsightsRefresh, Ledger, Said, Time};
+
+/// Insights as old as this are as good as new, in seconds.
+const INSIGHTS_FRESH_S: u32 = 3600;
+/// How often a refresh is looked at, in seconds.
+const INSIGHTS_PAUSE_S: u32 = 20;
+/// A refresh that takes longer than this, in seconds, is not waited for.
+const INSIGHTS_GIVEN_UP_S: u32 = 900;
 
 /// The use case.
 pub struct PlanRun<E, L, X, T> {
@@ -62,7 +71,7 @@ struct Known {
 }
 
 /// What needs neither ledger nor executions.
-impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
+impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
     /// Makes the plan for a request and writes nothing: what `eks-upgrade plan` prints.
     pub async fn dry_run(&self, request: &serde_json::Value) -> Answer<(Plan, Calendar)> {
         let admitted = self.admit(request).await?;
@@ -109,7 +118,14 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
     }
 
     async fn propose(&self, admitted: &Admitted, revision: u32, known: &Known) -> Answer<Plan> {
-        let inventory = inventory(&self.eks, admitted.cluster.clone()).await?;
+        let kubernetes = &admitted.policy.kubernetes;
+        let upgrade = Upgrade {
+            from: admitted.cluster.version,
+            target: admitted.target,
+            drain_limit_s: kubernetes.drain_limit_s(),
+        };
+        let inside = kubernetes.may_look().then_some(upgrade);
+        let inventory = inventory(&self.eks, admitted.cluster.clone(), inside, self.time.now()).await?;
         let wish = Wish {
             target: admitted.target,
             policy: &admitted.policy,
@@ -117,6 +133,8 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
             revision,
             controls: &known.controls,
             learned: &known.learned,
+            // A person who starts an upgrade by hand has seen, or can see, what could not be told.
+            unattended: kubernetes.may_look() && admitted.request.campaign.is_some(),
         };
         let now = self.time.now();
         let Some(because) = known.back.clone() else { return Ok(planner::plan(&inventory, &wish, now)) };
@@ -129,7 +147,7 @@ impl<E: Eks, L, X, T: Time> PlanRun<E, L, X, T> {
     }
 }
 
-impl<E: Eks, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L, X, T> {
+impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L, X, T> {
     /// Answers the upgrade state machine.
     pub async fn plan(&self, asked: &PlanRequest) -> Answer<PlanAnswer> {
         let admitted = match self.admit(&asked.request).await {
@@ -222,6 +240,9 @@ impl<E: Eks, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L,
         {
             return Err(consent_wanted(&admitted).into());
         }
+        if !busy && let Some(wait) = self.refresh_insights(&admitted.cluster.arn).await? {
+            return Ok(wait);
+        }
         let mut events = vec![opened(&admitted, self.time.now())];
         if busy {
             let theirs = self.their_update(&admitted.cluster.arn).await?;
@@ -257,6 +278,36 @@ impl<E: Eks, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L,
                 let lease = self.ledger.lease(arn).await?;
                 Err(lease.map_or_else(|| nothing_to_do(&admitted), |lease| held(&arn.name, &lease)).into())
             }
+        }
+    }
+
+    /// Has EKS make its insights anew where they are older than an hour; the wait for that while it lasts. That they
+    /// cannot be made anew is no reason not to upgrade: how old they are is a finding.
+    async fn refresh_insights(&self, cluster: &ClusterArn) -> Answer<Option<PlanAnswer>> {
+        let now = self.time.now();
+        let wait = || PlanAnswer::Wait {
+            wait_for: WaitFor::Insights,
+            seconds: INSIGHTS_PAUSE_S,
+            text: "EKS to make its insights anew".into(),
+        };
+        match self.eks.insights_refresh(cluster).await {
+            Ok(Some(InsightsRefresh { ended: Some(ended), .. }))
+                if seconds_between(ended, now) < INSIGHTS_FRESH_S =>
+            {
+                Ok(None)
+            }
+            Ok(Some(InsightsRefresh { started, ended: None })) => {
+                Ok((seconds_between(started, now) < INSIGHTS_GIVEN_UP_S).then(wait))
+            }
+            Ok(_) => match self.eks.refresh_insights(cluster).await {
+                Ok(()) => Ok(Some(wait())),
+                Err(down) => {
+                    tracing::warn!(%cluster, %down, "the insights are as old as they are");
+                    Ok(None)
+                }
+            },
+            Err(down) if down.denied => Ok(None),
+            Err(down) => Err(down.into()),
         }
     }
 

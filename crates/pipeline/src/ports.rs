@@ -3,6 +3,8 @@
 //!
 //! They live here and not in the core because they are awaited, and nothing in the core awaits.
 
+pub mod inside;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 
@@ -57,6 +59,27 @@ impl Time for eks_upgrade_clock::Clock {
     }
 }
 
+/// A clock that lets time pass. Only who works inside a cluster waits in a function: for pods to leave.
+pub trait Pauses: Time {
+    /// Returns once so many seconds have passed.
+    fn pause(&self, seconds: u32) -> impl Future<Output = ()> + Send;
+}
+
+impl Pauses for eks_upgrade_clock::Clock {
+    async fn pause(&self, seconds: u32) {
+        tokio::time::sleep(std::time::Duration::from_secs_f64(f64::from(seconds) / self.speed())).await;
+    }
+}
+
+/// A refresh of insights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InsightsRefresh {
+    /// When it began.
+    pub started: Timestamp,
+    /// When it was over, well or not; `None` while it goes on.
+    pub ended: Option<Timestamp>,
+}
+
 /// Reads of EKS.
 pub trait Eks: Send + Sync {
     /// The cluster.
@@ -91,6 +114,13 @@ pub trait Eks: Send + Sync {
         cluster: &ClusterArn,
         category: InsightCategory,
     ) -> impl Future<Output = Read<Vec<Insight>>> + Send;
+    /// The last refresh of a cluster's insights that somebody asked for; `None`: nobody did.
+    fn insights_refresh(
+        &self,
+        cluster: &ClusterArn,
+    ) -> impl Future<Output = Read<Option<InsightsRefresh>>> + Send;
+    /// Has EKS make a cluster's insights anew. Changes nothing else.
+    fn refresh_insights(&self, cluster: &ClusterArn) -> impl Future<Output = Read<()>> + Send;
     /// The ids of the updates of a resource, newest first where EKS says so; no order is promised.
     fn update_ids(
         &self,

@@ -26,6 +26,9 @@ pub const TABLE: &str = "EKS_UPGRADE_TABLE";
 pub const POLICY: &str = "EKS_UPGRADE_POLICY_FILE";
 /// The name of the policy's file, which the functions are packaged with.
 pub const POLICY_FILE: &str = "policy.yaml";
+/// Environment variable: the inspect function's name or ARN; for plan and decide. Unset or empty, the inside of
+/// clusters is unknown.
+pub const INSPECT: &str = "EKS_UPGRADE_INSPECT_FUNCTION";
 /// Environment variable: the campaign state machine's ARN; for intake.
 pub const CAMPAIGN: &str = "EKS_UPGRADE_CAMPAIGN_ARN";
 /// Environment variable: the event bus that is told of everything; for notify.
@@ -93,7 +96,9 @@ impl Deployment {
     /// EKS to look at, at home and in the spokes. A process has one home.
     pub fn eks(&self, home: &Home) -> AwsEks {
         let spokes = || self.policy.spokes.clone();
-        self.reading.get_or_init(|| AwsEks::new(&self.sdk, home.clone(), spokes())).clone()
+        let inspect = || std::env::var(INSPECT).ok().filter(|function| !function.is_empty());
+        let new = || AwsEks::inspecting(&self.sdk, home.clone(), spokes(), inspect());
+        self.reading.get_or_init(new).clone()
     }
 
     /// EKS to look at and to change; for act alone.

@@ -141,9 +141,13 @@ pub(crate) fn documented_status(kind: &str) -> u16 {
         "ResourceInUseException" => 409,
         "ResourceNotFoundException" | "NotFoundException" => 404,
         "ThrottlingException" | "TooManyRequestsException" => 429,
-        "ServerException" => 500,
-        "ServiceUnavailableException" => 503,
-        "AccessDeniedException" | "AccessDenied" | "ExpiredToken" | "SignatureDoesNotMatch" => 403,
+        "ServerException" | "ResourceContention" => 500,
+        "ServiceUnavailableException" | "RequestLimitExceeded" => 503,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "ExpiredToken"
+        | "SignatureDoesNotMatch"
+        | "UnauthorizedOperation" => 403,
         _ => 400,
     }
 }

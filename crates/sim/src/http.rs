@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::xml;
+use crate::xml::Dialect;
 
 /// A request, as it arrives.
 #[derive(Clone, Debug, Default)]
@@ -29,10 +29,10 @@ pub(crate) enum Protocol {
     /// EKS: paths, and bodies of JSON.
     #[default]
     RestJson,
-    /// Health: a header names the operation, and errors name their type in the body too.
+    /// Health and SSM: a header names the operation, and errors name their type in the body too.
     JsonRpc,
-    /// STS: forms, and answers of XML.
-    Query,
+    /// STS, Auto Scaling, EC2: forms, and answers of XML.
+    Query(Dialect),
 }
 
 impl Request {
@@ -50,7 +50,7 @@ pub struct Response {
     pub status: u16,
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// JSON, or XML of STS.
+    /// JSON, or XML of the query protocol.
     pub body: String,
     /// Hold the answer that many **real** seconds; what was asked has happened already.
     pub hold_s: f64,
@@ -145,11 +145,12 @@ impl ApiError {
         self
     }
 
-    /// The answer; Health also names the type in the body.
+    /// The answer; Health and SSM also name the type in the body.
     pub(crate) fn response(&self, protocol: Protocol, request_id: &str) -> Response {
         let json_rpc = match protocol {
-            Protocol::Query => {
-                return Response::xml(self.status, xml::refusal(&self.kind, &self.message, request_id));
+            Protocol::Query(dialect) => {
+                let refusal = dialect.refusal(&self.kind, &self.message, request_id);
+                return Response::xml(self.status, refusal);
             }
             other => other == Protocol::JsonRpc,
         };
@@ -168,7 +169,7 @@ impl Response {
     /// What an operation answers.
     pub(crate) fn of(operation: &str, body: &Value, protocol: Protocol, request_id: &str) -> Self {
         match protocol {
-            Protocol::Query => Self::xml(200, xml::answer(operation, body, request_id)),
+            Protocol::Query(dialect) => Self::xml(200, dialect.answer(operation, body, request_id)),
             other => Self::json(200, body, other == Protocol::JsonRpc),
         }
     }

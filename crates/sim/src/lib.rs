@@ -1,4 +1,5 @@
-//! A simulator of Amazon EKS, AWS Health and a little of STS, good enough to fool the real SDKs.
+//! A simulator of Amazon EKS, AWS Health, a little of STS, and what of Auto Scaling, EC2 and SSM self-managed node
+//! groups need; good enough to fool the real SDKs.
 //!
 //! Two layers. [`World`] is pure and synchronous: a request and the instant it arrives go in, an answer comes
 //! out; it reads no clock, does no IO, and the same seed with the same requests gives the same world. [`server`]
@@ -7,6 +8,7 @@
 //! It shares no code with the product, the clock apart: it is the independent stand-in for AWS.
 
 mod addon_version;
+mod asg;
 mod breaks;
 mod calendar;
 mod caller;

@@ -3,8 +3,10 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
+use crate::asg;
 use crate::caller::Caller;
 use crate::http::{ApiError, Protocol, Request};
+use crate::xml::Dialect;
 use jiff::Timestamp;
 
 /// A call of an API operation, its input taken apart.
@@ -52,7 +54,7 @@ impl Call {
             .collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let mut call = match request.header("x-amz-target") {
-            Some(target) if segments.is_empty() && request.method == "POST" => health(target),
+            Some(target) if segments.is_empty() && request.method == "POST" => targeted(target),
             _ if segments.is_empty() && is_form(request) => return Self::parse_form(request),
             _ => eks(&request.method, &segments),
         };
@@ -74,15 +76,19 @@ impl Call {
         let pairs = |text: &[u8]| form_urlencoded::parse(text).into_owned().collect::<Vec<_>>();
         let query = pairs(request.query.as_bytes());
         let form = if request.method == "GET" { query.clone() } else { pairs(&request.body) };
-        let action = form.iter().find(|(name, _)| name == "Action").map(|(_, action)| action.clone());
-        let operation = match action.as_deref() {
-            Some("AssumeRole") => "AssumeRole",
-            Some("GetCallerIdentity") => "GetCallerIdentity",
-            _ => "Unknown",
+        let field = |name| form.iter().find(|(key, _)| key == name).map(|(_, text)| text.clone());
+        let action = field("Action");
+        let dialect = Dialect::of_version(field("Version").as_deref());
+        let operation = match (dialect, action.as_deref().unwrap_or_default()) {
+            (Dialect::Sts, "AssumeRole") => "AssumeRole",
+            (Dialect::Sts, "GetCallerIdentity") => "GetCallerIdentity",
+            (Dialect::Sts, _) => "Unknown",
+            (dialect, action) => asg::operation(dialect, action).unwrap_or("Unknown"),
         };
         let told = form.into_iter().filter(|(name, _)| !SECRETS.contains(&name.as_str()));
         let body = told.map(|(name, value)| (name, json!(value))).collect::<Map<_, _>>();
-        let call = Self { operation, query, body: body.into(), protocol: Protocol::Query, ..Self::default() };
+        let protocol = Protocol::Query(dialect);
+        let call = Self { operation, query, body: body.into(), protocol, ..Self::default() };
         let outcome = match operation {
             "Unknown" => {
                 let message = format!("Could not find operation {}", action.unwrap_or_default());
@@ -147,6 +153,13 @@ impl Call {
         list.map(|list| list.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
     }
 
+    /// What makes the request the same when it is sent again, if it says.
+    pub(crate) fn token(&self) -> Option<&str> {
+        // EKS has a name of its own for what EC2 calls a client token.
+        let token = self.body.get("clientRequestToken").or_else(|| self.body.get("ClientToken"));
+        token.and_then(Value::as_str)
+    }
+
     /// Body or, failing that, query: for the log.
     pub(crate) fn input(&self) -> Value {
         match &self.body {
@@ -165,12 +178,13 @@ fn malformed(member: &str, wanted: &str) -> ApiError {
     ApiError::new("SerializationException", 400, format!("{member} must be {wanted}."))
 }
 
-fn health(target: &str) -> Call {
+/// The operation of Health or SSM that a header names.
+fn targeted(target: &str) -> Call {
     let operation = match target.strip_prefix(HEALTH_TARGET) {
         Some("DescribeEvents") => "DescribeEvents",
         Some("DescribeAffectedEntities") => "DescribeAffectedEntities",
         Some("DescribeEventDetails") => "DescribeEventDetails",
-        _ => "Unknown",
+        _ => asg::targeted(target).unwrap_or("Unknown"),
     };
     Call { operation, protocol: Protocol::JsonRpc, ..Call::default() }
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::asg::{AutoScalingGroup, LaunchTemplate};
 use crate::breaks::Broken;
 use crate::catalogue::{Catalogue, oldest_image};
-use crate::fleet::{AddonSpec, Breaks, ClusterSpec, IssueSpec, NodegroupSpec, Pdb, SupportType};
+use crate::fleet::{AddonSpec, Breaks, ClusterSpec, Fleet, IssueSpec, NodegroupSpec, Pdb, SupportType};
 use crate::insights::Insight;
 use crate::insights::refresh::Refresh;
 use crate::minor::Minor;
@@ -34,6 +35,10 @@ pub(crate) struct Cluster {
     pub(crate) status: String,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) nodegroups: BTreeMap<String, Nodegroup>,
+    /// Auto Scaling groups of nodes that EKS does not manage.
+    pub(crate) self_managed: BTreeMap<String, AutoScalingGroup>,
+    /// The launch templates of those.
+    pub(crate) templates: Vec<LaunchTemplate>,
     pub(crate) addons: BTreeMap<String, Addon>,
     pub(crate) updates: Vec<Update>,
     pub(crate) tokens: Vec<Token>,
@@ -198,6 +203,11 @@ impl Place {
         format!("arn:aws:eks:{}:{}:{resource}", self.region, self.account)
     }
 
+    /// Where a fleet's clusters are that name no place of their own.
+    pub(crate) fn of_fleet(fleet: &Fleet) -> Self {
+        Self { account: fleet.account.clone(), region: fleet.region.clone(), seed: fleet.seed }
+    }
+
     /// The place of something that may name account and Region of its own.
     pub(crate) fn of(&self, account: Option<&String>, region: Option<&String>) -> Self {
         Self {
@@ -237,6 +247,8 @@ impl Cluster {
             status: spec.status.clone(),
             tags: spec.tags.clone(),
             nodegroups: BTreeMap::new(),
+            self_managed: BTreeMap::new(),
+            templates: Vec::new(),
             addons: BTreeMap::new(),
             updates: Vec::new(),
             tokens: Vec::new(),
@@ -255,6 +267,9 @@ impl Cluster {
             if group.appears_after_m.is_none() {
                 cluster.add_nodegroup(group, created, now);
             }
+        }
+        for group in cluster.spec.self_managed.clone() {
+            cluster.add_group(&group);
         }
         for addon in cluster.spec.addons.clone() {
             let default =
@@ -301,6 +316,11 @@ impl Cluster {
 
     /// A node that just joined.
     pub(crate) fn new_node(&mut self, config: &NodeConfig) -> Node {
+        Node { name: self.new_host(), config: config.clone(), protected: false }
+    }
+
+    /// The private DNS name of another host in its VPC.
+    pub(crate) fn new_host(&mut self) -> String {
         let host = self.hosts;
         self.hosts += 1;
         let domain = match self.place.region.as_str() {
@@ -308,8 +328,7 @@ impl Cluster {
             region => format!("{region}.compute.internal"),
         };
         // The name tells the address: 10.0.x.y with y in 4..=253.
-        let name = format!("ip-10-0-{}-{}.{domain}", 64 + host / 250, 4 + host % 250);
-        Node { name, config: config.clone(), protected: false }
+        format!("ip-10-0-{}-{}.{domain}", 64 + host / 250, 4 + host % 250)
     }
 
     /// The update of that scope that runs, if one does.

@@ -140,7 +140,7 @@ impl Cluster {
     /// The next instant at which something happens in it.
     pub(crate) fn next_beat(&self) -> Option<Ms> {
         let beats = self.running_updates().filter_map(|(_, update)| update.beats.front());
-        beats.map(|(at, _)| *at).chain(self.next_break()).min()
+        beats.map(|(at, _)| *at).chain(self.next_break()).chain(self.next_group_event()).min()
     }
 
     fn running_updates(&self) -> impl Iterator<Item = (usize, &Update)> {
@@ -150,6 +150,7 @@ impl Cluster {
     /// Lets everything happen that is due.
     pub(crate) fn advance(&mut self, now: Ms) {
         self.run_updates(now);
+        self.run_groups(now);
         self.break_what_is_due(now);
     }
 

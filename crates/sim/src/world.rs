@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
+use crate::asg;
 use crate::calendar::Calendar;
 use crate::caller::{Caller, credential};
 use crate::catalogue::Catalogue;
 use crate::faults::{Faults, documented_status};
-use crate::fleet::checks::{FleetError, check_cluster};
+use crate::fleet::checks::{FleetError, check_cluster, check_groups};
 use crate::fleet::{Act, ClusterSpec, Fleet, HealthEventSpec, NodegroupSpec, SupportPlan};
 use crate::http::{ApiError, Record, Request, Response};
 use crate::ops::{self, Done};
@@ -57,7 +57,7 @@ impl World {
     pub fn new(fleet: Fleet, start: Timestamp) -> Self {
         let start = start.as_millisecond();
         let mut world = Self {
-            place: Place { account: fleet.account, region: fleet.region, seed: fleet.seed },
+            place: Place::of_fleet(&fleet),
             sts: Sts::new(fleet.roles, fleet.seed),
             plan: fleet.support_plan,
             visibility: i64::from(fleet.visibility_s) * SECOND,
@@ -99,6 +99,9 @@ impl World {
     /// Adds a cluster, or puts another in the place of one of that name.
     pub(crate) fn add_cluster(&mut self, spec: ClusterSpec) -> Result<(), FleetError> {
         check_cluster(&spec, &self.calendar, &self.catalogue)?;
+        let others =
+            self.clusters.values().map(|cluster| &cluster.spec).filter(|other| other.name != spec.name);
+        check_groups(others.chain([&spec]), &self.place)?;
         let name = spec.name.clone();
         self.agenda.retain(|(_, item)| !item.is_of(&name));
         self.faults.forget_cluster(&name);
@@ -211,6 +214,7 @@ impl World {
         let (mut call, readable) = Call::parse(request);
         call.caller = self.caller(request);
         call.received = request.received.unwrap_or_else(|| self.instant());
+        asg::locate(self, &mut call);
         let done = readable.and_then(|()| self.perform(&call));
         let request_id = self.request_id(request);
         let mut response = match &done {
@@ -277,7 +281,7 @@ impl World {
             account: Some(&call.caller.account).filter(|account| **account != self.place.account).cloned(),
             region: Some(&call.caller.region).filter(|region| **region != self.place.region).cloned(),
             input: call.input(),
-            token: call.body.get("clientRequestToken").and_then(Value::as_str).map(str::to_owned),
+            token: call.token().map(str::to_owned),
             status: refusal.map_or(200, |refusal| refusal.status),
             error: refusal.map(|refusal| refusal.kind.clone()),
             message: refusal.map(|refusal| refusal.message.clone()),

@@ -19,6 +19,7 @@ use crate::observe::{NOT_VISIBLE_YET_S, World};
 use crate::plan::{Hop, Plan, Step, StepKind};
 use crate::policy::{NodeHops, NodeStrategy};
 use crate::remedy::{Failure, Remedy};
+use crate::roll::Roll;
 use crate::waits::{later, seconds_between};
 
 /// The kinds of action: each is a state of the hop state machine, by this name.
@@ -38,6 +39,12 @@ pub enum ActionName {
     SetSupportType,
     /// `UpdateClusterVersion` to the minor below.
     RollBackControlPlane,
+    /// Sets the image of a core component that is no add-on.
+    UpdateCoreComponent,
+    /// Goes on with the roll of a group that EKS does not manage.
+    RollSelfManagedNodes,
+    /// Restarts workloads on Fargate.
+    RestartFargatePods,
     /// Looks at everything that the hop touched.
     Verify,
 }
@@ -70,6 +77,16 @@ pub enum WaitFor {
     Bake,
     /// The kill switch to be lifted.
     KillSwitch,
+    /// Our core components.
+    CoreComponents,
+    /// Our restarts on Fargate.
+    FargatePods,
+    /// Nodes that follow by themselves.
+    Following,
+    /// Nodes and pods to do as well again as before the start.
+    Recovery,
+    /// Fresh insights.
+    Insights,
 }
 
 /// What to do now.
@@ -338,6 +355,12 @@ enum Standing<'a> {
     Baking {
         since: Timestamp,
     },
+    /// Nothing is to be started; others are at it.
+    Following {
+        since: Timestamp,
+    },
+    /// Under way, and it is us who have to go on.
+    Ours,
     /// Under way.
     Busy(&'a Progress),
     /// A call was meant and nothing is known of it: the act function looks, or calls with the same token.
@@ -395,7 +418,17 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
     };
     match &progress.phase {
         Phase::Done { .. } => Standing::Done,
+        Phase::InFlight { .. } if matches!(step.kind, StepKind::SelfManagedNodes { .. }) => {
+            match hold(state, step, controls, now) {
+                // Past the kill switch nothing is done at all.
+                Some(hold @ Hold::Until { wait_for: WaitFor::KillSwitch, .. }) => Standing::Held(hold),
+                // Nodes that are begun are ended, whatever holds the next one.
+                Some(hold) if progress.roll.as_ref().is_none_or(Roll::is_at_rest) => Standing::Held(hold),
+                _ => Standing::Ours,
+            }
+        }
         Phase::InFlight { .. } => Standing::Busy(progress),
+        Phase::Following { since, .. } => Standing::Following { since: *since },
         Phase::Intended { .. } => Standing::Unresolved,
         Phase::Baking { since } => Standing::Baking { since: *since },
         Phase::Failed { failure, at } => {
@@ -455,7 +488,10 @@ pub fn action_for(state: &RunState, step: &Step, controls: &Controls, now: Times
         StepKind::ControlPlane { .. } => ActionName::UpgradeControlPlane,
         StepKind::RollBack { .. } => ActionName::RollBackControlPlane,
         StepKind::SupportType {} => ActionName::SetSupportType,
-        StepKind::Verify | StepKind::Bake { .. } => ActionName::Verify,
+        StepKind::CoreComponent { .. } => ActionName::UpdateCoreComponent,
+        StepKind::SelfManagedNodes { .. } => ActionName::RollSelfManagedNodes,
+        StepKind::FargatePods { .. } => ActionName::RestartFargatePods,
+        StepKind::Verify | StepKind::Bake { .. } | StepKind::Follow { .. } => ActionName::Verify,
         StepKind::AddOn { name, .. } => {
             let conflicted = progress.is_some_and(|progress| progress.conflicted);
             let by_policy = state.opened.policy.overwrite_addons.contains(name);
@@ -489,28 +525,30 @@ fn startable(
 ) -> Vec<Action> {
     let busy = |wanted: fn(&StepKind) -> bool| {
         let count = |(step, standing): &&(&Step, Standing<'_>)| {
-            wanted(&step.kind) && matches!(standing, Standing::Busy(_) | Standing::Unresolved)
+            wanted(&step.kind)
+                && matches!(standing, Standing::Busy(_) | Standing::Ours | Standing::Unresolved)
         };
         steps.iter().filter(count).count()
     };
     let policy = &state.opened.policy;
-    let is_group = |kind: &StepKind| matches!(kind, StepKind::NodeGroup { .. });
+    let is_group =
+        |kind: &StepKind| matches!(kind, StepKind::NodeGroup { .. } | StepKind::SelfManagedNodes { .. });
     let is_addon = |kind: &StepKind| matches!(kind, StepKind::AddOn { .. });
     let mut groups_free = usize::from(policy.node_groups_at_once).saturating_sub(busy(is_group));
     let mut addons_free = usize::from(policy.addons_at_once).saturating_sub(busy(is_addon));
     let mut actions = Vec::new();
     for (step, standing) in steps {
-        let unresolved = matches!(standing, Standing::Unresolved);
+        let unresolved = matches!(standing, Standing::Unresolved | Standing::Ours);
         // A control plane that is being changed lets nothing else of the cluster begin.
         let held = state.foreign.contains_key(&Resource::ControlPlane)
             || step.kind.resource().is_some_and(|resource| state.foreign.contains_key(&resource));
-        // A bake begins and ends by looking.
-        let acts = !matches!(step.kind, StepKind::Bake { .. });
+        // A bake begins and ends by looking, and so does what follows by itself.
+        let acts = !matches!(step.kind, StepKind::Bake { .. } | StepKind::Follow { .. });
         if !(unresolved || (matches!(standing, Standing::Ready) && acts && !held)) {
             continue;
         }
         let free = match step.kind {
-            StepKind::NodeGroup { .. } => &mut groups_free,
+            StepKind::NodeGroup { .. } | StepKind::SelfManagedNodes { .. } => &mut groups_free,
             StepKind::AddOn { .. } => &mut addons_free,
             _ => &mut 1,
         };

@@ -44,9 +44,15 @@ pub(super) fn longest_needed(
             Standing::Held(Hold::Until { wait_for, seconds, text }) => {
                 offer(*seconds, *wait_for, format!("{}: {text}", step.kind));
             }
-            // It begins by the next look.
+            Standing::Following { since } => {
+                offer(step.span.pause_s(*since, now), WaitFor::Following, step.kind.to_string());
+            }
+            // They begin by the next look.
             Standing::Ready if matches!(step.kind, StepKind::Bake { .. }) => {
                 offer(1, WaitFor::Bake, step.kind.to_string());
+            }
+            Standing::Ready if matches!(step.kind, StepKind::Follow { .. }) => {
+                offer(60, WaitFor::Following, step.kind.to_string());
             }
             Standing::Unresolved => offer(60, waits_on(step), format!("word of {}", step.kind)),
             _ => {}
@@ -100,6 +106,12 @@ fn question(
 }
 
 fn waits_on(step: &Step) -> WaitFor {
+    match step.kind {
+        StepKind::CoreComponent { .. } => return WaitFor::CoreComponents,
+        StepKind::FargatePods { .. } => return WaitFor::FargatePods,
+        StepKind::SelfManagedNodes { .. } => return WaitFor::NodeGroups,
+        _ => {}
+    }
     match step.kind.resource() {
         Some(Resource::ControlPlane) | None => WaitFor::ControlPlane,
         Some(Resource::NodeGroup(_)) => WaitFor::NodeGroups,

@@ -9,10 +9,12 @@ use crate::arn::ClusterArn;
 use crate::cluster::Resource;
 use crate::control::Answered;
 use crate::decide::{ActionName, WaitFor};
+use crate::health::Vitals;
 use crate::ids::{ApprovalId, CampaignId, ConsentId, ExecutionArn, StepId, Token, UpdateId};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::remedy::Failure;
+use crate::roll::Moved;
 use crate::version::Minor;
 
 /// How a run ended.
@@ -57,6 +59,8 @@ pub enum Done {
     Verified,
     /// Its time went by, and every gate held.
     Baked,
+    /// What follows by itself has followed.
+    Followed,
 }
 
 /// What happened.
@@ -211,6 +215,46 @@ pub enum Event {
         step: StepId,
         /// Why.
         failure: Failure,
+    },
+    /// One thing that is about to be done to a group that EKS does not manage, or was seen to be done.
+    Rolled {
+        /// The step.
+        step: StepId,
+        /// What.
+        moved: Moved,
+    },
+    /// Nodes that follow by themselves are watched from now on.
+    FollowBegan {
+        /// The step.
+        step: StepId,
+        /// How many of them are behind.
+        behind: u32,
+    },
+    /// Some of them moved.
+    FollowSeen {
+        /// The step.
+        step: StepId,
+        /// How many of them are behind.
+        behind: u32,
+    },
+    /// None is behind.
+    Followed {
+        /// The step.
+        step: StepId,
+        /// What was looked at.
+        evidence: String,
+    },
+    /// For too long none moved.
+    Stalled {
+        /// The step.
+        step: StepId,
+        /// Why.
+        failure: Failure,
+    },
+    /// Nodes and pods do otherwise than when they were last looked at.
+    VitalsSeen {
+        /// How.
+        vitals: Vitals,
     },
     /// A person's yes is wanted.
     ApprovalAsked {

@@ -9,10 +9,12 @@ use crate::arn::ClusterArn;
 use crate::cluster::Resource;
 use crate::control::Answer;
 use crate::decide::{ActionName, WaitFor};
+use crate::health::Vitals;
 use crate::ids::{ApprovalId, CampaignId, Principal, RunId, StepId, Token, UpdateId};
 use crate::plan::{Plan, Step, StepKind};
 use crate::policy::Policy;
 use crate::remedy::{Failure, Remedy};
+use crate::roll::Roll;
 use crate::version::Minor;
 
 /// Where a step stands.
@@ -30,7 +32,16 @@ pub enum Phase {
         /// Since when.
         since: Timestamp,
     },
-    /// EKS is at it.
+    /// What follows by itself is watched.
+    Following {
+        /// Since when.
+        since: Timestamp,
+        /// How many nodes are behind.
+        behind: u32,
+        /// Since when that is so.
+        unmoved_since: Timestamp,
+    },
+    /// EKS is at it, or the cluster, or we are.
     InFlight {
         /// Its update.
         update: UpdateId,
@@ -66,6 +77,8 @@ pub struct Progress {
     pub last: Option<ActionName>,
     /// How long the update that succeeded took, in seconds.
     pub took_s: Option<u32>,
+    /// What was done to a group that EKS does not manage.
+    pub roll: Option<Roll>,
     /// Where it stands.
     pub phase: Phase,
 }
@@ -130,6 +143,10 @@ pub struct RunState {
     pub approvals: BTreeMap<ApprovalId, Standing>,
     /// What it last paused for, if nothing was started since.
     pub paused: Option<(WaitFor, Option<Timestamp>)>,
+    /// How nodes and pods did when they were last looked at, and when that was.
+    pub vitals: Option<(Vitals, Timestamp)>,
+    /// Since when they do worse than before the start, if they do.
+    pub worse_since: Option<Timestamp>,
     /// Whether a mutating call was ever meant.
     pub touched: bool,
     /// How it ended, if it has.
@@ -227,6 +244,8 @@ impl RunState {
             foreign: BTreeMap::new(),
             approvals: BTreeMap::new(),
             paused: None,
+            vitals: None,
+            worse_since: None,
             touched: false,
             ended: None,
         })
@@ -244,7 +263,7 @@ impl RunState {
             Event::Planned { plan } => self.take_plan(entry, plan)?,
             Event::Intended { step, attempt, token, action, .. } => {
                 self.require_free(entry, step)?;
-                self.require_kind(entry, step, "no call", |kind| kind.resource().is_some())?;
+                self.require_kind(entry, step, "no call", StepKind::changes)?;
                 let last = self.steps.get(step);
                 if *attempt != last.map_or(0, |progress| progress.attempt) + 1 {
                     return Err(illegal(entry, "attempts are numbered without gaps"));
@@ -291,7 +310,7 @@ impl RunState {
                 } else {
                     Done::Satisfied
                 };
-                self.require_kind(entry, step, "no call", |kind| kind.resource().is_some())?;
+                self.require_kind(entry, step, "no call", StepKind::changes)?;
                 self.finish(entry, step, how)?;
             }
             Event::Verified { step, .. } => {
@@ -306,6 +325,24 @@ impl RunState {
             }
             Event::BakeBegan { .. } | Event::Baked { .. } | Event::GateFailed { .. } => {
                 self.apply_bake(entry)?;
+            }
+            Event::Rolled { step, moved } => {
+                let rolls = |kind: &StepKind| matches!(kind, StepKind::SelfManagedNodes { .. });
+                self.require_kind(entry, step, "no roll", rolls)?;
+                let roll = self.steps.get(step).and_then(|progress| progress.roll.clone());
+                let roll = Roll::after(roll, moved, at);
+                let roll = roll.ok_or_else(|| illegal(entry, "that may not follow in a roll"))?;
+                self.progress_of(step).roll = Some(roll);
+            }
+            Event::FollowBegan { .. }
+            | Event::FollowSeen { .. }
+            | Event::Followed { .. }
+            | Event::Stalled { .. } => self.apply_follow(entry)?,
+            Event::VitalsSeen { vitals } => {
+                let before = self.plan.as_ref().and_then(|plan| plan.baseline.vitals.as_ref());
+                let worse = before.is_some_and(|before| !vitals.worse_than(before).is_empty());
+                self.worse_since = worse.then(|| self.worse_since.unwrap_or(at));
+                self.vitals = Some((vitals.clone(), at));
             }
             Event::ApprovalAsked { .. } | Event::ApprovalAnswered { .. } | Event::ApprovalExpired { .. } => {
                 self.apply_question(entry)?;
@@ -354,6 +391,40 @@ impl RunState {
             _ => {}
         }
         Ok(())
+    }
+
+    fn apply_follow(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let at = entry.at;
+        let follows = |kind: &StepKind| matches!(kind, StepKind::Follow { .. });
+        match &entry.event {
+            Event::FollowBegan { step, behind } => {
+                self.require_free(entry, step)?;
+                self.require_kind(entry, step, "no watch", follows)?;
+                let phase = Phase::Following { since: at, behind: *behind, unmoved_since: at };
+                self.progress(step, phase);
+            }
+            Event::FollowSeen { step, behind } => {
+                let since = self.require_following(entry, step)?;
+                self.progress(step, Phase::Following { since, behind: *behind, unmoved_since: at });
+            }
+            Event::Followed { step, .. } => {
+                self.require_following(entry, step)?;
+                self.progress(step, Phase::Done { how: Done::Followed });
+            }
+            Event::Stalled { step, failure } => {
+                self.require_following(entry, step)?;
+                self.fail(step, failure, at);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn require_following(&self, entry: &Entry, id: &StepId) -> Result<Timestamp, LedgerError> {
+        match self.steps.get(id).map(|progress| &progress.phase) {
+            Some(Phase::Following { since, .. }) => Ok(*since),
+            _ => Err(illegal(entry, "nothing of it is being watched")),
+        }
     }
 
     fn apply_question(&mut self, entry: &Entry) -> Result<(), LedgerError> {
@@ -469,6 +540,7 @@ impl RunState {
             conflicted: false,
             last: None,
             took_s: None,
+            roll: None,
             phase: Phase::Done { how: Done::Skipped },
         })
     }

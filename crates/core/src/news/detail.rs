@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, ClusterArn, ClusterName, Region};
-use crate::cluster::Resource;
 use crate::decide::WaitFor;
 use crate::finding::Finding;
 use crate::ids::{ApprovalId, CampaignId, RunId, StepId, UpdateId};
@@ -281,6 +280,14 @@ pub enum WorkName {
     SupportType,
     /// One minor down.
     RollBack,
+    /// One core component that is no add-on.
+    CoreComponent,
+    /// One node group that EKS does not manage.
+    SelfManagedNodes,
+    /// Pods on Fargate.
+    FargatePods,
+    /// Nodes that follow by themselves.
+    Follow,
     /// A look at everything that the hop touched.
     Verify,
 }
@@ -310,11 +317,18 @@ impl StepRef {
             StepKind::Bake { .. } => WorkName::Bake,
             StepKind::SupportType {} => WorkName::SupportType,
             StepKind::RollBack { .. } => WorkName::RollBack,
+            StepKind::CoreComponent { .. } => WorkName::CoreComponent,
+            StepKind::SelfManagedNodes { .. } => WorkName::SelfManagedNodes,
+            StepKind::FargatePods { .. } => WorkName::FargatePods,
+            StepKind::Follow { .. } => WorkName::Follow,
             StepKind::Verify => WorkName::Verify,
         };
-        let name = match step.kind.resource() {
-            Some(Resource::AddOn(name) | Resource::NodeGroup(name)) => Some(name),
-            Some(Resource::ControlPlane) | None => None,
+        let name = match &step.kind {
+            StepKind::AddOn { name, .. }
+            | StepKind::NodeGroup { name, .. }
+            | StepKind::CoreComponent { name, .. }
+            | StepKind::SelfManagedNodes { name, .. } => Some(name.clone()),
+            _ => None,
         };
         Self { id: step.id.clone(), kind, name, text: step.kind.to_string() }
     }

@@ -119,12 +119,14 @@ fn of_line(state: &RunState, entry: &Entry, past: &Past) -> Option<News> {
         Event::Skipped { step, .. } => done(step, "skipped", None, None)?,
         Event::Verified { step, .. } => done(step, "verified", None, None)?,
         Event::Baked { step, .. } => done(step, "baked", None, None)?,
+        Event::Followed { step, .. } => done(step, "followed", None, None)?,
         Event::Failed { step, update, duration_s, failure } => {
             failed(step, Some(update), Some(*duration_s), failure)?
         }
         Event::Refused { step, failure, .. }
         | Event::NotVerified { step, failure }
-        | Event::GateFailed { step, failure } => failed(step, None, None, failure)?,
+        | Event::GateFailed { step, failure }
+        | Event::Stalled { step, failure } => failed(step, None, None, failure)?,
         // What is only not yet possible is no failure; it is looked at again.
         Event::Withheld { step, failure } if !matches!(failure.remedy, Remedy::Wait { .. }) => {
             failed(step, None, None, failure)?
@@ -137,6 +139,10 @@ fn of_line(state: &RunState, entry: &Entry, past: &Past) -> Option<News> {
         | Event::Started { .. }
         | Event::Withheld { .. }
         | Event::BakeBegan { .. }
+        | Event::FollowBegan { .. }
+        | Event::FollowSeen { .. }
+        | Event::Rolled { .. }
+        | Event::VitalsSeen { .. }
         | Event::ApprovalAnswered { .. }
         | Event::ApprovalExpired { .. }
         | Event::ForeignUpdate { .. }
@@ -179,7 +185,7 @@ fn upgrade_of(state: &RunState, id: &StepId) -> Option<Minor> {
 /// The minor after, if the step rolls a node group.
 fn nodes_of(state: &RunState, id: &StepId) -> Option<Minor> {
     match step_of(state, id)?.kind {
-        StepKind::NodeGroup { to, .. } => Some(to),
+        StepKind::NodeGroup { to, .. } | StepKind::SelfManagedNodes { to, .. } => Some(to),
         _ => None,
     }
 }

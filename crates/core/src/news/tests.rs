@@ -148,6 +148,7 @@ fn plan(kinds: Vec<(&str, StepKind)>) -> Plan {
         findings: Vec::new(),
         made_at: at(0),
         baseline: Baseline::default(),
+        unattended: false,
         rolls_back: None,
     }
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::Kubernetes;
 use super::rings::Rings;
 use super::settings::{Bake, EndOfSupport, NodeHops, NodeStrategy, StepName};
 use super::{Policy, TargetRule, tags};
@@ -174,6 +175,9 @@ pub struct Override {
     /// In place of `bake`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bake: Option<Bake>,
+    /// In place of `kubernetes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Kubernetes>,
     /// In place of `endOfSupport`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_of_support: Option<EndOfSupport>,
@@ -223,6 +227,8 @@ pub struct PolicyDocument {
     pub bake: Bake,
     /// Environments in order.
     pub rings: Rings,
+    /// What may be seen of the inside of clusters, and done to it.
+    pub kubernetes: Kubernetes,
     /// What wants a person's yes.
     pub approvals: Vec<ApprovalRule>,
     /// What is otherwise for some clusters.
@@ -255,6 +261,7 @@ impl Default for PolicyDocument {
             end_of_support: EndOfSupport::default(),
             bake: Bake::default(),
             rings: Rings::default(),
+            kubernetes: Kubernetes::default(),
             approvals: Vec::new(),
             overrides: Vec::new(),
             spokes: Vec::new(),
@@ -327,6 +334,8 @@ impl PolicyDocument {
         for bake in self.overrides.iter().filter_map(|other| other.bake.as_ref()).chain([&self.bake]) {
             bake.check()?;
         }
+        let others = self.overrides.iter().filter_map(|other| other.kubernetes.as_ref());
+        others.chain([&self.kubernetes]).try_for_each(Kubernetes::check)?;
         self.approvals.iter().try_for_each(|rule| rule.check(&self.rings))
     }
 
@@ -369,6 +378,7 @@ impl PolicyDocument {
             schedule: Schedule { windows: self.windows.clone(), freezes: self.freezes.clone() },
             end_of_support: self.end_of_support.clone(),
             bake: self.bake.clone(),
+            kubernetes: self.kubernetes.clone(),
             approvals: Vec::new(),
             ring: None,
         }
@@ -424,6 +434,7 @@ impl Override {
         set(&mut policy.strategy, self.strategy.as_ref());
         set(&mut policy.schedule.windows, self.windows.as_ref());
         set(&mut policy.bake, self.bake.as_ref());
+        set(&mut policy.kubernetes, self.kubernetes.as_ref());
         set(&mut policy.end_of_support, self.end_of_support.as_ref());
         policy.node_group_strategy.extend(self.node_group_strategy.clone());
         policy.schedule.freezes.extend(self.freezes.iter().cloned());

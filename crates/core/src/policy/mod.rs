@@ -4,6 +4,7 @@
 //! cluster, its own tags applied: a run is planned and carried out under it, and records it in its first line.
 
 mod document;
+mod kubernetes;
 mod rings;
 mod settings;
 mod tags;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use document::{ApprovalRule, Before, OptIn, Override, PolicyDocument, PolicyError, Selector, Spoke};
+pub use kubernetes::{Access, CoreComponentName, FargatePods, Kubernetes, SelfManaged};
 pub use rings::{REST, Ring, Rings, Waves};
 pub use settings::{Bake, EndOfSupport, Gate, NodeHops, NodeStrategy, OnFailure, StepName, Wins};
 pub use tags::{BAKE_TAG, NODES_TAG, RING_TAG, STRATEGY_TAG, TAGS, TARGET_TAG, WINDOW_TAG};
@@ -57,6 +59,8 @@ pub struct Policy {
     pub bake: Bake,
     /// What wants a person's yes: the run, or steps of it.
     pub approvals: Vec<ApprovalRule>,
+    /// What may be seen of its inside, and done to it.
+    pub kubernetes: Kubernetes,
     /// The ring it belongs to, if rings are kept and it has one.
     pub ring: Option<String>,
 }

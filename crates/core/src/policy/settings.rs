@@ -67,6 +67,12 @@ pub enum StepName {
     NodeGroup,
     /// The control plane's way back.
     RollBack,
+    /// The roll of a group that EKS does not manage.
+    SelfManagedNodes,
+    /// The update of a core component that is no add-on.
+    CoreComponent,
+    /// The restart of pods on Fargate.
+    FargatePods,
 }
 
 /// What is looked at while a hop bakes.
@@ -79,6 +85,9 @@ pub enum Gate {
     AddonHealth,
     /// No upgrade insight of the cluster's version is `ERROR` that was not before.
     Insights,
+    /// No more nodes are down, and no more pods pending or crashing, than before. Judged where the policy lets the
+    /// inside of the cluster be looked at.
+    Workloads,
 }
 
 /// What follows when a gate fails.
@@ -114,7 +123,7 @@ impl Default for Bake {
         Self {
             // Long enough for the controllers of a cluster to meet the new API server, and for its caches to expire.
             duration: SignedDuration::from_hours(1),
-            gates: BTreeSet::from([Gate::ClusterHealth, Gate::AddonHealth, Gate::Insights]),
+            gates: BTreeSet::from([Gate::ClusterHealth, Gate::AddonHealth, Gate::Insights, Gate::Workloads]),
             on_failure: OnFailure::Stop,
         }
     }

@@ -10,7 +10,7 @@ use eks_upgrade_core::decide::{ActionName, Decision, NextHop, action_for, decide
 use eks_upgrade_core::guard::{Call, Verdict, guard};
 use eks_upgrade_core::ids::{Principal, Token};
 use eks_upgrade_core::ledger::{Event, Phase, RunState};
-use eks_upgrade_core::observe::{World, queries, settle, verify};
+use eks_upgrade_core::observe::{InsideSeen, World, queries, settle, verify};
 use eks_upgrade_core::plan::{Hop, Step, StepKind};
 use eks_upgrade_core::remedy::{Failure, Remedy};
 use eks_upgrade_core::version::skew_allows;
@@ -102,6 +102,7 @@ fn world() -> impl Strategy<Value = World> {
             node_groups: named([("a", a), ("b", b)]),
             addons: named([("vpc-cni", cni), ("kube-proxy", proxy)]),
             insights,
+            inside: InsideSeen::default(),
             node_group_names: names.map(|names| names.into_iter().map(str::to_owned).collect()),
         })
 }
@@ -115,6 +116,8 @@ fn insights() -> impl Strategy<Value = BTreeMap<InsightCategory, Vec<Insight>>> 
             status,
             about: None,
             reason: "in words".into(),
+            refreshed_at: None,
+            deprecated: Vec::new(),
         };
         status.map(|status| (InsightCategory::UpgradeReadiness, vec![insight(status)])).into_iter().collect()
     })
@@ -176,7 +179,9 @@ fn check_actions(
         let progress = state.steps.get(&step.id);
         prop_assert_eq!(action.action, action_for(state, step, controls, now));
         match progress.map(|progress| &progress.phase) {
-            Some(Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. }) => {
+            Some(
+                Phase::Done { .. } | Phase::InFlight { .. } | Phase::Baking { .. } | Phase::Following { .. },
+            ) => {
                 return Err(TestCaseError::fail(format!("{} is under way", step.id)));
             }
             Some(Phase::Intended { .. }) => {}
@@ -370,6 +375,6 @@ proptest! {
         let state = state_after(&events);
         let hop = hop_of(&state);
         // The cluster, the listed groups and add-ons, one update each, and three resources of other people.
-        prop_assert!(queries(&state, &hop).len() <= 2 * hop.steps.len() + 4);
+        prop_assert!(queries(&state, &hop, &World::default()).len() <= 2 * hop.steps.len() + 4);
     }
 }

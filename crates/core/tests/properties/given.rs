@@ -48,6 +48,7 @@ impl Case {
             revision,
             controls: &Controls::default(),
             learned: &Learned::default(),
+            unattended: false,
         };
         plan(&self.inventory, &wish, now())
     }
@@ -197,6 +198,7 @@ fn inventory(at: u8, node_groups: Vec<NodeGroup>, addons: Vec<Addon>, catalogue:
         addons,
         fargate_profiles: Vec::new(),
         catalogue,
+        inside: None,
         insights: Vec::new(),
     }
 }

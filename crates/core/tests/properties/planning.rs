@@ -54,6 +54,12 @@ fn carry_out(step: &Step, hop: &Hop, world: &mut Inventory) -> Result<(), TestCa
                 group.launch_template.clone_from(launch_template);
             }
         }
+        StepKind::CoreComponent { .. }
+        | StepKind::SelfManagedNodes { .. }
+        | StepKind::FargatePods { .. }
+        | StepKind::Follow { .. } => {
+            prop_assert!(false, "the inside was not looked at");
+        }
         StepKind::Verify | StepKind::Bake { .. } => {
             prop_assert_eq!(at, hop.to);
         }

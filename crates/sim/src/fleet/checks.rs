@@ -6,6 +6,7 @@ use crate::calendar::Calendar;
 use crate::catalogue::Catalogue;
 use crate::fleet::{Act, ClusterSpec, Fault, Fleet, NodegroupSpec, RoleSpec, Times};
 use crate::minor::Minor;
+use crate::state::Place;
 use crate::sts::{is_account, role_parts};
 
 /// Why a fleet file, or an entry of one, was refused.
@@ -64,6 +65,7 @@ impl Fleet {
             }
             check_cluster(cluster, &calendar, &catalogue)?;
         }
+        check_groups(&self.clusters, &Place::of_fleet(self))?;
         for event in self.health_events.iter().flatten() {
             if !calendar.knows(event.version) {
                 return Err(wrong("health_events", format!("the calendar has no {}", event.version)));
@@ -156,6 +158,11 @@ pub(crate) fn check_cluster(
         }
         check_nodegroup(&place, group, cluster.version)?;
     }
+    for group in &cluster.self_managed {
+        if let Some(problem) = group.problem(cluster) {
+            return Err(wrong(&format!("{place}.self_managed.{}", group.name), problem));
+        }
+    }
     let mut names = BTreeSet::new();
     for addon in &cluster.addons {
         let place = format!("{place}.addons.{}", addon.name);
@@ -187,6 +194,34 @@ pub(crate) fn check_cluster(
         }
     }
     cluster.faults.iter().try_for_each(|fault| check_fault(&format!("{place}.faults"), fault))
+}
+
+/// Names of Auto Scaling groups, names and ids of launch templates are unique in their account and Region.
+pub(crate) fn check_groups<'a>(
+    clusters: impl IntoIterator<Item = &'a ClusterSpec>,
+    fleet: &Place,
+) -> Result<(), FleetError> {
+    let mut seen = BTreeSet::new();
+    for cluster in clusters {
+        let place = fleet.of(cluster.account.as_ref(), cluster.region.as_ref());
+        for group in &cluster.self_managed {
+            let template = group.launch_template.as_ref();
+            let names = [
+                ("group", Some(&group.name)),
+                ("launch template id", template.map(|template| &template.id)),
+                // A template that the file does not mention has the name of its group.
+                ("launch template", Some(template.map_or(&group.name, |template| &template.name))),
+            ];
+            for (kind, name) in names {
+                let Some(name) = name else { continue };
+                if !seen.insert((place.account.clone(), place.region.clone(), kind, name)) {
+                    let at = format!("clusters.{}.self_managed.{}", cluster.name, group.name);
+                    return Err(wrong(&at, format!("{kind} {name} stands there twice")));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_size(place: &str, group: &NodegroupSpec) -> Result<(), FleetError> {

@@ -14,12 +14,16 @@ use crate::minor::Minor;
 pub(crate) mod checks;
 mod incidents;
 mod insights;
+mod self_managed;
 
 pub use checks::FleetError;
 pub use incidents::{
     Act, Always, Breaks, BrokenAddon, ErrorEffect, FailUpdate, Fault, FaultTarget, ScheduledAct, Times,
 };
 pub use insights::{ClientSpec, DeprecationSpec, InsightSpec};
+pub use self_managed::{
+    Architecture, Follow, GroupTemplateSpec, ImageFamily, LaunchFailure, SelfManagedSpec,
+};
 
 /// A whole fleet file.
 #[derive(Clone, Debug, Deserialize)]
@@ -200,6 +204,9 @@ pub struct ClusterSpec {
     /// Managed node groups.
     #[serde(default)]
     pub nodegroups: Vec<NodegroupSpec>,
+    /// Auto Scaling groups of nodes that EKS does not manage.
+    #[serde(default)]
+    pub self_managed: Vec<SelfManagedSpec>,
     /// EKS add-ons.
     #[serde(default)]
     pub addons: Vec<AddonSpec>,

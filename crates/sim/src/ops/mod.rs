@@ -31,8 +31,13 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn read(body: Value) -> Self {
+    pub(crate) fn read(body: Value) -> Self {
         Self { body, update_id: None, mutated: false }
+    }
+
+    /// Something that is no update was changed, or was so already.
+    pub(crate) fn changed(body: Value, mutated: bool) -> Self {
+        Self { body, update_id: None, mutated }
     }
 }
 
@@ -71,7 +76,7 @@ pub(crate) fn perform(world: &mut World, call: &Call) -> Result<Done, ApiError> 
         "DescribeEvents" => health::events(world, call),
         "DescribeAffectedEntities" => health::entities(world, call),
         "DescribeEventDetails" => health::details(world, call),
-        _ => Err(ApiError::new("UnknownOperationException", 404, "The simulator has no such operation.")),
+        _ => crate::asg::perform(world, call),
     }
 }
 

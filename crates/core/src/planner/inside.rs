@@ -1,0 +1,358 @@
+//! What the plan does inside the cluster: groups that EKS does not manage, core components that are no add-ons, pods
+//! on Fargate, nodes that follow by themselves. Only where the policy lets it, and only what was seen.
+
+use super::{HopBuilder, Stage, Wish, best_above, cni_chain, offers_of};
+use crate::cluster::{Inventory, Offer};
+use crate::component::{Image, minor_of};
+use crate::drain;
+use crate::finding::{Code, Finding, Level};
+use crate::ids::StepId;
+use crate::inside::{Component, NodeGroupOf, Seen};
+use crate::inspection::{FargatePod, Inspection, SelfManagedGroup};
+use crate::plan::{Reversibility, StepKind};
+use crate::policy::{CoreComponentName, FargatePods, Kubernetes, NodeHops, NodeStrategy};
+use crate::version::{Minor, skew_allows};
+
+/// What was found inside, with what a drain would do judged by how each group is to be rolled.
+pub(super) fn findings(inventory: &Inventory, wish: &Wish<'_>) -> Vec<Finding> {
+    let Some(inside) = &inventory.inside else { return Vec::new() };
+    let may_force = |group: &NodeGroupOf| match group {
+        NodeGroupOf::Managed(name) => wish.policy.strategy_of(name) != NodeStrategy::Rolling,
+        NodeGroupOf::SelfManaged => wish.policy.strategy != NodeStrategy::Rolling,
+        NodeGroupOf::Karpenter(_) | NodeGroupOf::AutoMode(_) | NodeGroupOf::Fargate => false,
+    };
+    let drains = drain::findings(&inside.forecast, &may_force);
+    inside.findings.iter().cloned().chain(drains).collect()
+}
+
+/// What was not seen is said once, and stands against a run that nobody attends.
+fn unseen<'a, T>(seen: &'a Seen<T>, what: &str, findings: &mut Vec<Finding>) -> Option<&'a T> {
+    seen.get()
+        .map_err(|why| {
+            findings.push(Finding::new(
+                Code::InsideUnread,
+                Level::Unknown,
+                what,
+                format!("{what} could not be read: {why}"),
+                "let the inspect function reach the cluster (docs/kubernetes.md), or judge it by yourself",
+            ));
+        })
+        .ok()
+}
+
+/// Everything inside, and the versions it has at this point of the plan.
+pub(super) struct OnTheWay<'a> {
+    policy: &'a Kubernetes,
+    nodes: NodeHops,
+    groups: Vec<GroupInside<'a>>,
+    components: Vec<ComponentInside<'a>>,
+    fargate: &'a [FargatePod],
+    pools: Vec<(String, Minor)>,
+}
+
+impl<'a> OnTheWay<'a> {
+    pub(super) fn new(inventory: &'a Inventory, wish: &Wish<'a>, findings: &mut Vec<Finding>) -> Self {
+        let policy = &wish.policy.kubernetes;
+        let mut on_the_way = Self {
+            policy,
+            nodes: wish.policy.nodes,
+            groups: Vec::new(),
+            components: Vec::new(),
+            fargate: &[],
+            pools: Vec::new(),
+        };
+        let Some(inside) = &inventory.inside else { return on_the_way };
+        on_the_way.take_groups(inside, wish, findings);
+        on_the_way.take_components(inside, inventory, findings);
+        on_the_way.take_followers(inside, wish.target, findings);
+        on_the_way
+    }
+
+    fn take_groups(&mut self, inside: &'a Inspection, wish: &Wish<'a>, findings: &mut Vec<Finding>) {
+        for group in unseen(&inside.self_managed, "self-managed node groups", findings).into_iter().flatten()
+        {
+            let name = &group.group.name;
+            let target = wish.target;
+            let mut say = |level, message: String, next: &str| {
+                findings.push(Finding::new(Code::SelfManagedNodes, level, name, message, next));
+            };
+            match (group.oldest, &group.image) {
+                (None, _) => say(
+                    Level::Unknown,
+                    "the version of a node of this group does not read".into(),
+                    "look at its nodes (kubectl get nodes)",
+                ),
+                (Some(oldest), _) if oldest >= target => {}
+                (Some(oldest), _) if !self.policy.may_act() => say(
+                    Level::Warn,
+                    format!("EKS does not manage this group; its nodes stay at {oldest}"),
+                    "roll it by hand after the control plane, or set kubernetes.access to full",
+                ),
+                (Some(oldest), None) => say(
+                    Level::Warn,
+                    format!(
+                        "its image is none that EKS publishes, or its template cannot be moved; it stays at {oldest}"
+                    ),
+                    "give its launch template an image for the target, and replace its nodes",
+                ),
+                (Some(oldest), Some(family)) => self.groups.push(GroupInside {
+                    group,
+                    version: oldest,
+                    family,
+                    strategy: wish.policy.strategy_of(name),
+                    reported: false,
+                }),
+            }
+        }
+    }
+
+    fn take_components(
+        &mut self,
+        inside: &'a Inspection,
+        inventory: &Inventory,
+        findings: &mut Vec<Finding>,
+    ) {
+        let all = unseen(&inside.components, "core components", findings).into_iter().flatten();
+        let ours = all.filter(|component| inventory.addons.iter().all(|addon| addon.name != component.name));
+        for component in ours {
+            let wanted = self.policy.components.iter().any(|name| name.as_str() == component.name);
+            let known = Image::read(&component.image).and_then(|image| image.version()).is_some();
+            if self.policy.may_act() && wanted && known {
+                self.components.push(ComponentInside { component, image: component.image.clone() });
+                continue;
+            }
+            let why = match (known, self.policy.may_act()) {
+                (false, _) => "its image is no build of EKS's",
+                (true, false) => "kubernetes.access is not full",
+                (true, true) => "kubernetes.components leaves it out",
+            };
+            findings.push(Finding::new(
+                Code::SelfManagedComponent,
+                Level::Warn,
+                &component.name,
+                format!("it is no EKS add-on, and runs {}; it is left as it is, as {why}", component.image),
+                "update it by hand after the control plane, or make it an EKS add-on",
+            ));
+        }
+    }
+
+    fn take_followers(&mut self, inside: &'a Inspection, target: Minor, findings: &mut Vec<Finding>) {
+        let Some(following) = unseen(&inside.following, "nodes that follow by themselves", findings) else {
+            return;
+        };
+        self.fargate = &following.fargate;
+        self.pools = following
+            .pools
+            .iter()
+            .filter_map(|follower| Some((follower.pool.clone(), *follower.nodes.iter().min()?)))
+            .collect();
+        for (pool, oldest) in self.pools.iter().filter(|(_, oldest)| *oldest < target) {
+            findings.push(Finding::new(
+                Code::NodesFollow,
+                Level::Pass,
+                pool,
+                format!("its nodes, the oldest at {oldest}, follow the control plane by themselves"),
+                "",
+            ));
+        }
+    }
+
+    /// The steps of one hop.
+    pub(super) fn move_for(
+        &mut self,
+        hop: &mut HopBuilder<'_>,
+        inventory: &Inventory,
+        findings: &mut Vec<Finding>,
+    ) {
+        for component in &mut self.components {
+            component.move_for(hop, inventory, findings);
+        }
+        for group in &mut self.groups {
+            group.roll_for(hop, self.nodes, self.policy, findings);
+        }
+        if hop.stage.to == hop.stage.target {
+            self.restart_fargate(hop, findings);
+            self.follow(hop);
+        }
+    }
+
+    fn restart_fargate(&self, hop: &mut HopBuilder<'_>, findings: &mut Vec<Finding>) {
+        let to = hop.stage.to;
+        let old: Vec<&FargatePod> =
+            self.fargate.iter().filter(|pod| pod.minor.is_none_or(|minor| minor < to)).collect();
+        if old.is_empty() {
+            return;
+        }
+        let restarts = self.policy.may_act() && self.policy.fargate == FargatePods::Restart;
+        let lone = |pod: &&&FargatePod| !restarts || pod.workload.is_empty();
+        let left: Vec<&str> = old.iter().filter(lone).map(|pod| pod.pod.as_str()).collect();
+        if !left.is_empty() {
+            findings.push(Finding::new(
+                Code::FargatePods,
+                Level::Warn,
+                left[0],
+                format!("{} pod(s) on Fargate keep their kubelet until somebody restarts them", left.len()),
+                "restart their workloads after the upgrade (kubectl rollout restart), or set kubernetes.fargate to restart",
+            ));
+        }
+        let mut workloads: Vec<String> =
+            old.iter().filter(|pod| !pod.workload.is_empty()).map(|pod| pod.workload.clone()).collect();
+        workloads.sort();
+        workloads.dedup();
+        if let Some(id) = hop.id("fargate").filter(|_| restarts && !workloads.is_empty()) {
+            let reason = "a kubelet on Fargate is as old as its pod's last start".to_owned();
+            let kind = StepKind::FargatePods { workloads, to };
+            let step = hop.step(id, kind, Vec::new(), reason, Reversibility::OneWay);
+            hop.after.push(step);
+        }
+    }
+
+    fn follow(&self, hop: &mut HopBuilder<'_>) {
+        let to = hop.stage.to;
+        let pools: Vec<String> =
+            self.pools.iter().filter(|(_, oldest)| *oldest < to).map(|(pool, _)| pool.clone()).collect();
+        let Some(id) = hop.id("follow").filter(|_| !pools.is_empty()) else { return };
+        let stall_s = u32::try_from(self.policy.stall.as_secs()).unwrap_or(u32::MAX);
+        let reason = "Karpenter and Auto Mode replace their nodes by themselves; it is watched that they do"
+            .to_owned();
+        let kind = StepKind::Follow { pools, to, stall_s };
+        let step = hop.step(id, kind, Vec::new(), reason, Reversibility::ChangesNothing);
+        hop.after.push(step);
+    }
+}
+
+/// A group that EKS does not manage, and the version it has at this point of the plan.
+struct GroupInside<'a> {
+    group: &'a SelfManagedGroup,
+    version: Minor,
+    family: &'a str,
+    strategy: NodeStrategy,
+    reported: bool,
+}
+
+impl GroupInside<'_> {
+    fn roll_for(
+        &mut self,
+        hop: &mut HopBuilder<'_>,
+        nodes: NodeHops,
+        policy: &Kubernetes,
+        findings: &mut Vec<Finding>,
+    ) {
+        let Stage { to, next, target, .. } = hop.stage;
+        let needed = next.is_some_and(|next| !skew_allows(next, self.version));
+        let reason = if to <= self.version {
+            None
+        } else if needed {
+            Some(format!("at {} it would be too far behind the next control plane", self.version))
+        } else if to == target {
+            Some(format!("{to} is the target"))
+        } else if nodes == NodeHops::EachHop {
+            Some("policy: nodes follow every hop".to_owned())
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            let name = self.group.group.name.clone();
+            let Some(id) = hop.id(&format!("self-managed/{}", step_name(&name))) else { return };
+            let size = u32::try_from(self.group.group.instances.len()).unwrap_or(u32::MAX);
+            let kind = StepKind::SelfManagedNodes {
+                name,
+                from: self.version,
+                to,
+                way: policy.self_managed.way,
+                strategy: self.strategy,
+                size,
+                surge: policy.self_managed.surge.min(size.max(1)),
+                family: self.family.to_owned(),
+            };
+            let step = hop.step(id, kind, Vec::new(), reason, Reversibility::OneWay);
+            hop.groups.push(step);
+            self.version = to;
+        }
+        if !skew_allows(to, self.version) && !std::mem::replace(&mut self.reported, true) {
+            findings.push(Finding::new(
+                Code::SkewExceeded,
+                Level::Block,
+                &self.group.group.name,
+                format!("its nodes are at {}, too far behind a control plane at {to}", self.version),
+                "bring the group to a newer version first, or choose a lower target",
+            ));
+        }
+    }
+}
+
+/// Names of Auto Scaling groups may hold what no step's may.
+fn step_name(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-/:@+=,".contains(c) { c } else { '_' };
+    name.chars().map(plain).take(200).collect()
+}
+
+/// A core component that is no add-on, and the image it has at this point of the plan.
+struct ComponentInside<'a> {
+    component: &'a Component,
+    image: String,
+}
+
+impl ComponentInside<'_> {
+    fn move_for(&mut self, hop: &mut HopBuilder<'_>, inventory: &Inventory, findings: &mut Vec<Finding>) {
+        let Stage { from, to, next, target } = hop.stage;
+        let name = &self.component.name;
+        // At the minor where the cluster is already, and at the target, it goes to EKS's default; on the way only
+        // where kube-proxy would be left too far behind.
+        let too_far =
+            next.zip(minor_of(name, &self.image)).is_some_and(|(next, minor)| !skew_allows(next, minor));
+        if !(to == target || (too_far && from.is_some())) {
+            return;
+        }
+        let here: &[Offer] = offers_of(inventory, name, to);
+        let Some(version) = Image::read(&self.image).and_then(|image| image.version()) else { return };
+        let serves = here.iter().any(|offer| offer.version == version);
+        let default = here.iter().find(|offer| offer.is_default).map(|offer| &offer.version);
+        let goal = match default {
+            Some(default) if *default > version => Some(default),
+            Some(_) if serves => None,
+            _ => best_above(here, &version),
+        };
+        let Some(goal) = goal else {
+            if !serves {
+                findings.push(Finding::new(
+                    Code::SelfManagedComponent,
+                    Level::Warn,
+                    name,
+                    format!("EKS offers no version at or above {version} for {to}; it is left as it is"),
+                    "see which version of it supports the target, and update it by hand",
+                ));
+            }
+            return;
+        };
+        let is_cni = *name == CoreComponentName::VpcCni.as_str();
+        let chain = if is_cni { cni_chain(&version, goal, here) } else { Ok(vec![goal.clone()]) };
+        let Ok(chain) = chain else {
+            findings.push(Finding::new(
+                Code::CniGap,
+                Level::Block,
+                name,
+                format!(
+                    "it moves one minor at a time, and EKS offers none between {version} and {goal} for {to}"
+                ),
+                "update vpc-cni by hand to the newest minor below the gap, then start again",
+            ));
+            return;
+        };
+        let mut previous: Option<StepId> = None;
+        for version in chain {
+            let Some(image) = Image::read(&self.image).map(|image| image.at(&version)) else { return };
+            let Some(id) = hop.id(&format!("core-component/{name}/{version}")) else { return };
+            let kind = StepKind::CoreComponent {
+                name: name.clone(),
+                from: std::mem::replace(&mut self.image, image.clone()),
+                to: image,
+            };
+            let reason = format!("EKS's version for {to}; it is no add-on here");
+            let step =
+                hop.step(id.clone(), kind, previous.into_iter().collect(), reason, Reversibility::OneWay);
+            hop.addons.push(step);
+            previous = Some(id);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! EC2 Auto Scaling, EC2 and SSM behind the ports `Groups` and `GroupWrites`.

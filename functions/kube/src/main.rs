@@ -1,0 +1,3 @@
+//! The `inspect` function: looks into clusters through the Kubernetes API, and changes nothing.
+
+fn main() {}
