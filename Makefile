@@ -21,11 +21,11 @@ LAMBDA_VENV := .local/lambda
 PY := $(VENV)/bin/python
 # Cargo calls the directory of the profile `dev` by another name.
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-FUNCTIONS := intake plan decide act notify voice
+FUNCTIONS := intake plan decide act inspect kube notify voice
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test lint lint-rust lint-infra sim local schemas package deploy clean
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra sim local schemas package deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ test: build setup ## every test: Rust, then the real binaries and state machines
 	fi
 	$(RUN) $(PY) -m pytest tests
 
+kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
+	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"
+
 lint: lint-rust lint-infra ## rustfmt, clippy and the linters of infra/ and statemachine/
 
 lint-rust:
@@ -75,7 +78,7 @@ lint-rust:
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
 lint-infra: $(VENV)/.stamp $(LINT_VENV)/.stamp .local/npm/.stamp ## cfn-lint, sam validate, asl-validator
-	$(LINT_VENV)/bin/cfn-lint infra/template.yaml infra/spoke.yaml
+	$(LINT_VENV)/bin/cfn-lint infra/template.yaml infra/spoke.yaml infra/kubernetes/access-entries.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(LINT_VENV)/bin/sam validate --lint --template infra/template.yaml
 	rm -rf .local/asl && $(PY) tests/local/definitions.py .local/asl
 	for definition in .local/asl/*.asl.json; do \

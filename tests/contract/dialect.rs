@@ -23,7 +23,7 @@ fn placeholders_are_exactly_those_that_the_template_fills() {
             "upgrade",
             vec!["DecideFunctionArn", "HopStateMachineArn", "NotificationTopicArn", "PlanFunctionArn"],
         ),
-        ("hop", vec!["ActFunctionArn", "DecideFunctionArn"]),
+        ("hop", vec!["ActFunctionArn", "DecideFunctionArn", "KubeFunctionArn"]),
     ]);
     for machine in machine::all() {
         let used = placeholders(&machine);

@@ -19,7 +19,7 @@ fn keys(value: &Value) -> BTreeSet<String> {
 fn request_of(function: &str, payload: &Value) -> Value {
     match function {
         "${PlanFunctionArn}" => schema::of("plan-request"),
-        "${ActFunctionArn}" => schema::of("act-request"),
+        "${ActFunctionArn}" | "${KubeFunctionArn}" => schema::of("act-request"),
         "${DecideFunctionArn}" => {
             let op = payload["op"].as_str().expect("decide is told what is asked");
             let of_campaigns = schema::of("campaign-request");

@@ -33,14 +33,18 @@ fn every_action_is_routed_to_the_state_of_its_name() {
 }
 
 #[test]
-fn only_act_changes_anything_and_verify_only_looks() {
+fn act_changes_eks_and_kube_the_inside_and_verify_only_looks() {
     let hop = read("hop");
     for (name, _, function) in hop.invocations() {
-        let looks = ["Decide", "Verify", "WaitForApproval"].contains(&name);
-        assert_eq!(function, if looks { "${DecideFunctionArn}" } else { "${ActFunctionArn}" }, "{name}");
+        let expected = match name {
+            "Decide" | "Verify" | "WaitForApproval" => "${DecideFunctionArn}",
+            "UpdateCoreComponent" | "RollSelfManagedNodes" | "RestartFargatePods" => "${KubeFunctionArn}",
+            _ => "${ActFunctionArn}",
+        };
+        assert_eq!(function, expected, "{name}");
     }
     for (name, _, function) in read("upgrade").invocations() {
-        assert_ne!(function, "${ActFunctionArn}", "upgrade: {name}");
+        assert!(!["${ActFunctionArn}", "${KubeFunctionArn}"].contains(&function), "upgrade: {name}");
     }
 }
 

@@ -44,7 +44,7 @@ LOOK_AGAIN_S = 5
 """Real seconds after which whoever waits for an answer looks again."""
 KEPT_RUNS = 10
 """How many runs' logs are kept under .local/runs."""
-FUNCTIONS = ("intake", "plan", "decide", "act", "notify", "voice")
+FUNCTIONS = ("intake", "plan", "decide", "act", "inspect", "kube", "notify", "voice")
 MACHINES = ("campaign", "upgrade", "hop")
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -169,6 +169,9 @@ class LocalStack:
             "AWS_ENDPOINT_URL_EKS": self.sim_endpoint,
             "AWS_ENDPOINT_URL_HEALTH": self.sim_endpoint,
             "AWS_ENDPOINT_URL_STS": self.sim_endpoint,
+            "AWS_ENDPOINT_URL_AUTO_SCALING": self.sim_endpoint,
+            "AWS_ENDPOINT_URL_EC2": self.sim_endpoint,
+            "AWS_ENDPOINT_URL_SSM": self.sim_endpoint,
             # ministack takes a key of twelve digits for the number of the account.
             "AWS_ACCESS_KEY_ID": self.account,
             "AWS_SECRET_ACCESS_KEY": "local",

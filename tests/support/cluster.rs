@@ -92,6 +92,13 @@ impl Installed {
         self
     }
 
+    /// Without an add-on: somebody installed the component otherwise, or not at all.
+    #[must_use]
+    pub fn without_addon(mut self, name: &str) -> Self {
+        self.addons.remove(name);
+        self
+    }
+
     /// With another version of an add-on.
     #[must_use]
     pub fn with_addon(mut self, name: &str, version: &str) -> Self {

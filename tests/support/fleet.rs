@@ -19,6 +19,7 @@ use eks_upgrade_pipeline::campaign::Campaigning;
 use eks_upgrade_pipeline::decide::Decide;
 use eks_upgrade_pipeline::error::Answer;
 use eks_upgrade_pipeline::intake::Intake;
+use eks_upgrade_pipeline::kube::Kube;
 use eks_upgrade_pipeline::plan::PlanRun;
 use eks_upgrade_pipeline::ports::Time;
 use jiff::Timestamp;
@@ -139,6 +140,12 @@ impl Fleet {
     /// The act function.
     pub fn actor(&self) -> Act<&FakeEks, &Table, VirtualClock> {
         Act { eks: &self.eks, ledger: &self.table, time: self.clock.clone() }
+    }
+
+    /// The kube function.
+    pub fn worker(&self) -> Kube<&FakeEks, &FakeEks, &FakeEks, &Table, VirtualClock> {
+        let (eks, inside, groups) = (&self.eks, &self.eks, &self.eks);
+        Kube { eks, inside, groups, ledger: &self.table, time: self.clock.clone() }
     }
 
     /// One invocation of the act function that lives to its end.

@@ -56,6 +56,10 @@ pub(crate) fn ours() -> BTreeMap<String, Function> {
         let actor = fleet.actor();
         lambda(payload, async |request: ActRequest| actor.act(&request).await)
     });
+    let kube: Function = Rc::new(|fleet, payload| {
+        let worker = fleet.worker();
+        lambda(payload, async |request: ActRequest| worker.act(&request).await)
+    });
     let intake: Function = Rc::new(|fleet, payload| {
         let intake = fleet.intake();
         lambda(payload, async |event: Value| intake.take(&event).await)
@@ -64,6 +68,7 @@ pub(crate) fn ours() -> BTreeMap<String, Function> {
         ("${PlanFunctionArn}", plan),
         ("${DecideFunctionArn}", decide),
         ("${ActFunctionArn}", act),
+        ("${KubeFunctionArn}", kube),
         ("${IntakeFunctionArn}", intake),
     ]
     .map(|(placeholder, function)| (placeholder.to_owned(), function))

@@ -36,8 +36,8 @@ pub struct FakeInside {
     pub unreachable: Option<String>,
     /// Whether new nodes come up.
     pub nodes_join: bool,
-    /// Images that no pod ever starts with.
-    pub bad_images: BTreeSet<String>,
+    /// Whether no pod starts with another image than the one it has.
+    pub every_image_is_bad: bool,
     /// The minor of each launch template version.
     templates: BTreeMap<String, Minor>,
     joining: Vec<(Timestamp, String, Minor)>,
@@ -70,7 +70,7 @@ pub fn empty_inside(at: Timestamp, server: Minor) -> FakeInside {
         inside,
         unreachable: None,
         nodes_join: true,
-        bad_images: BTreeSet::new(),
+        every_image_is_bad: false,
         templates: BTreeMap::new(),
         joining: Vec::new(),
         made: 0,
@@ -223,6 +223,33 @@ impl FakeInside {
             deleting_since: None,
             made_at: self.inside.at,
         });
+    }
+
+    /// Gives the first node another name.
+    #[must_use]
+    pub fn with_first_node(mut self, name: &str) -> Self {
+        let old = std::mem::replace(&mut all(&mut self.inside.nodes)[0].name, name.to_owned());
+        for pod in all(&mut self.inside.pods).iter_mut().filter(|pod| pod.node.as_ref() == Some(&old)) {
+            pod.node = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// A node of a pool that is not at `minor` yet gets there.
+    pub fn upgrade_one(&mut self, pool: &str, minor: &str) {
+        let wanted: Minor = word(minor);
+        let ours = |node: &&mut Node| {
+            matches!(&node.group, NodeGroupOf::Karpenter(of) | NodeGroupOf::AutoMode(of) if of == pool)
+                && node.minor != Some(wanted)
+        };
+        if let Some(node) = all(&mut self.inside.nodes).iter_mut().find(ours) {
+            node.minor = Some(wanted);
+        }
+    }
+
+    /// A container of the first pod crashes again and again, or no longer.
+    pub fn crash(&mut self, crashes: bool) {
+        all(&mut self.inside.pods)[0].waiting = crashes.then(|| "CrashLoopBackOff".into());
     }
 
     /// Lets happen what was to happen by `now`.
@@ -464,7 +491,7 @@ impl InsideWrites for &FakeEks {
     async fn set_image(&self, cluster: &ClusterArn, component: &str, to: &str) -> Result<(), EksDown> {
         let set = |inner: &mut FakeInside| {
             inner.done.push(format!("image {component} {to}"));
-            let starts = !inner.bad_images.contains(to);
+            let starts = !inner.every_image_is_bad;
             if let Some(found) = all(&mut inner.inside.components).iter_mut().find(|c| c.name == component) {
                 found.image = to.to_owned();
                 found.rollout.generation += 1;

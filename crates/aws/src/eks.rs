@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::{Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_eks::Client;
 use aws_sdk_eks::config::http::HttpResponse;
 use aws_sdk_eks::error::{ProvideErrorMetadata, SdkError};
@@ -24,18 +23,13 @@ use eks_upgrade_core::policy::Spoke;
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest};
-use eks_upgrade_pipeline::ports::inside::Inspects;
+use eks_upgrade_pipeline::ports::inside::{ApiServer, Inspects};
 use eks_upgrade_pipeline::ports::{CallError, Eks, EksDown, EksWrites, InsightsRefresh};
-use tokio::sync::Mutex;
 
 use crate::inspector::Inspector;
+use crate::spokes::{Clients, Session, Spokes};
 use crate::translate::{self, Odd};
 use crate::{chain, down};
-
-/// The name of a spoke's session in which clusters are only looked at.
-const READING: &str = "eks-upgrade";
-/// The name of a spoke's session in which they are changed. The role in the spoke lets no other change anything.
-const ACTING: &str = "eks-upgrade-act";
 
 /// EKS at home and in the spokes of the policy. A clone shares its clients.
 #[derive(Clone, Debug)]
@@ -43,99 +37,56 @@ pub struct AwsEks(Arc<Places>);
 
 #[derive(Debug)]
 struct Places {
-    sdk: SdkConfig,
-    home: Home,
-    spokes: Vec<Spoke>,
-    session: &'static str,
-    clients: Mutex<BTreeMap<Home, Client>>,
+    clients: Clients<Client>,
     inspector: Option<Inspector>,
-}
-
-/// How a place is reached.
-#[derive(Debug, PartialEq, Eq)]
-enum Way<'a> {
-    /// With the credentials of this process.
-    Plain,
-    /// By assuming the role of a spoke.
-    Role(&'a Spoke),
-}
-
-/// Places are reached as the policy says, and no others.
-fn way<'a>(home: &Home, spokes: &'a [Spoke], place: &Home) -> Option<Way<'a>> {
-    if place == home {
-        return Some(Way::Plain);
-    }
-    if place.partition != home.partition {
-        return None;
-    }
-    let there = |spoke: &&Spoke| spoke.account == place.account && spoke.regions.contains(&place.region);
-    let spoke = spokes.iter().find(there)?;
-    Some(if place.account == home.account { Way::Plain } else { Way::Role(spoke) })
 }
 
 impl AwsEks {
     /// EKS to look at, from the environment's configuration.
     #[must_use]
     pub fn new(config: &SdkConfig, home: Home, spokes: Vec<Spoke>) -> Self {
-        Self::as_session(config, home, spokes, READING, None)
+        Self::as_session(config, home, spokes, Session::Reading, None)
     }
 
     /// The same, with the function that looks into clusters by its name or ARN; without, their inside is unknown.
     #[must_use]
     pub fn inspecting(config: &SdkConfig, home: Home, spokes: Vec<Spoke>, function: Option<String>) -> Self {
         let inspector = function.map(|function| Inspector::new(config, function));
-        Self::as_session(config, home, spokes, READING, inspector)
+        Self::as_session(config, home, spokes, Session::Reading, inspector)
     }
 
     /// EKS to look at and to change. Only the act function has this.
     #[must_use]
     pub fn acting(config: &SdkConfig, home: Home, spokes: Vec<Spoke>) -> Self {
-        Self::as_session(config, home, spokes, ACTING, None)
+        Self::as_session(config, home, spokes, Session::Acting, None)
     }
 
     fn as_session(
         sdk: &SdkConfig,
         home: Home,
         spokes: Vec<Spoke>,
-        session: &'static str,
+        session: Session,
         inspector: Option<Inspector>,
     ) -> Self {
-        let clients = Mutex::default();
-        Self(Arc::new(Places { sdk: sdk.clone(), home, spokes, session, clients, inspector }))
+        let clients = Clients::new(Spokes::new(sdk, home, spokes, session), Client::new);
+        Self(Arc::new(Places { clients, inspector }))
     }
 
     /// The client for a place, made once. Nothing is sent before it is used.
     async fn at(&self, operation: &'static str, place: &Home) -> Read<Client> {
-        let Places { sdk, home, spokes, session, clients, .. } = &*self.0;
-        let mut clients = clients.lock().await;
-        if let Some(client) = clients.get(place) {
-            return Ok(client.clone());
-        }
-        let config = aws_sdk_eks::config::Builder::from(sdk).region(Region::new(place.region.to_string()));
-        let config = match way(home, spokes, place) {
-            Some(Way::Plain) => config,
-            Some(Way::Role(spoke)) => {
-                let role = format!("arn:{}:iam::{}:role/{}", place.partition, spoke.account, spoke.role);
-                // By STS at home: it need not be enabled in the spoke's Region for our account.
-                let provider = AssumeRoleProvider::builder(role)
-                    .external_id(&spoke.external_id)
-                    .session_name(*session)
-                    .configure(sdk)
-                    .build()
-                    .await;
-                config.credentials_provider(provider)
-            }
-            None => {
-                let why = format!(
-                    "{} of account {} is neither home nor a spoke of the policy; add it to `spokes` there",
-                    place.region, place.account
-                );
-                return Err(EksDown { operation, denied: true, why });
-            }
-        };
-        let client = Client::from_conf(config.build());
-        clients.insert(place.clone(), client.clone());
-        Ok(client)
+        self.0.clients.at(operation, place).await
+    }
+}
+
+impl AwsEks {
+    /// Where a cluster's API server is, and what is needed to believe it.
+    pub async fn api_server(&self, cluster: &ClusterArn) -> Read<ApiServer> {
+        const OP: &str = "eks:DescribeCluster";
+        let eks = self.at(OP, &cluster.home()).await?;
+        let answer = eks.describe_cluster().name(cluster.name.as_str()).send().await;
+        let answer = answer.map_err(|error| down(OP, &error))?;
+        let found = answer.cluster().ok_or_else(|| odd(OP)("EKS's answer has no cluster".into()))?;
+        translate::api_server(found).map_err(odd(OP))
     }
 }
 
@@ -459,26 +410,6 @@ mod tests {
 
     fn place(region: &str, account: &str) -> Home {
         Home::of_arn(&format!("arn:aws:lambda:{region}:{account}:function:f")).unwrap()
-    }
-
-    #[test]
-    fn a_place_is_reached_as_the_policy_says_or_not_at_all() {
-        let home = place("us-east-1", "123456789012");
-        let spoke = |account: &str, region: &str| Spoke {
-            account: account.parse().unwrap(),
-            regions: vec![region.parse().unwrap()],
-            role: "eks-upgrade-spoke".into(),
-            external_id: "x".into(),
-        };
-        let spokes = [spoke("123456789012", "eu-west-1"), spoke("222222222222", "eu-west-1")];
-        assert_eq!(way(&home, &spokes, &home), Some(Way::Plain));
-        assert_eq!(way(&home, &spokes, &place("eu-west-1", "123456789012")), Some(Way::Plain));
-        assert_eq!(way(&home, &spokes, &place("eu-west-1", "222222222222")), Some(Way::Role(&spokes[1])));
-        assert_eq!(way(&home, &spokes, &place("us-east-1", "222222222222")), None);
-        assert_eq!(way(&home, &spokes, &place("eu-central-1", "123456789012")), None);
-        assert_eq!(way(&home, &spokes, &place("us-east-1", "999999999999")), None);
-        let elsewhere = Home { partition: "aws-cn".into(), ..place("eu-west-1", "222222222222") };
-        assert_eq!(way(&home, &spokes, &elsewhere), None);
     }
 
     #[tokio::test]

@@ -12,21 +12,24 @@ pub mod ledger;
 pub mod presign;
 mod said;
 pub mod sfn;
+pub mod spokes;
 mod table;
 mod translate;
 
 use aws_sdk_eks::error::ProvideErrorMetadata;
 use eks_upgrade_pipeline::ports::EksDown;
 
-/// A read that failed, in the words of the SDK.
-fn down<E>(operation: &'static str, error: &E) -> EksDown
+/// A call that failed, in the words of the SDK.
+pub fn down<E>(operation: &'static str, error: &E) -> EksDown
 where
     E: std::error::Error + ProvideErrorMetadata,
 {
     let why = chain(error);
     // A role that may not be assumed is no answer of the service's: the SDK could not even sign.
     let not_assumed = error.code().is_none() && why.contains("sts:AssumeRole");
-    let denied = not_assumed || error.code().is_some_and(|code| code.starts_with("AccessDenied"));
+    // EC2 has a word of its own for it.
+    let refuses = |code: &str| code.starts_with("AccessDenied") || code == "UnauthorizedOperation";
+    let denied = not_assumed || error.code().is_some_and(refuses);
     EksDown { operation, denied, why }
 }
 

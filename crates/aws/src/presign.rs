@@ -14,8 +14,7 @@ use crate::chain;
 
 pub(crate) const OP: &str = "sts:GetCallerIdentity";
 /// What a signature of version 4 leaves as it is.
-pub(crate) const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A header that is signed with the request: without the same name and value STS refuses it.
 #[derive(Clone, Copy, Debug)]

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types as sdk;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use eks_upgrade_core::calendar::{Release, SupportStatus};
 use eks_upgrade_core::cluster::{
     Addon, AmiFamily, Cluster, DeprecatedUse, Insight, InsightCategory, InsightStatus, LaunchTemplate, NodeGroup, Offer,
     Status, Update, UpdateError, UpdateStatus,
 };
 use eks_upgrade_core::version::Minor;
+use eks_upgrade_pipeline::ports::inside::ApiServer;
 use jiff::Timestamp;
 
 /// What an answer of EKS lacks or has wrong.
@@ -166,6 +169,17 @@ pub fn insight(from: &sdk::InsightSummary, category: InsightCategory) -> Result<
         reason: reason.unwrap_or("EKS gives no reason").to_owned(),
         refreshed_at: from.last_refresh_time().and_then(|at| timestamp(at).ok()),
         deprecated: Vec::new(),
+    })
+}
+
+/// Where the API server is. A cluster that is being made has none yet.
+pub fn api_server(from: &sdk::Cluster) -> Result<ApiServer, Odd> {
+    let ca = required(from.certificate_authority().and_then(sdk::Certificate::data), "cluster.certificateAuthority")?;
+    let ca = STANDARD.decode(ca).map_err(|error| format!("cluster.certificateAuthority: {error}"))?;
+    Ok(ApiServer {
+        endpoint: required(from.endpoint(), "cluster.endpoint")?.to_owned(),
+        ca,
+        subnets: from.resources_vpc_config().map_or_else(Vec::new, |vpc| vpc.subnet_ids().to_vec()),
     })
 }
 

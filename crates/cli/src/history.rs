@@ -91,6 +91,16 @@ fn line(event: &Event) -> (&'static str, String, String) {
         }
         Event::Baked { step, evidence } => ("baked", step.to_string(), evidence.clone()),
         Event::GateFailed { step, failure } => ("gate failed", step.to_string(), of(failure)),
+        Event::Rolled { step, moved } => ("rolled", step.to_string(), moved.to_string()),
+        Event::FollowBegan { step, behind } => {
+            ("follow began", step.to_string(), format!("{behind} node(s) are behind"))
+        }
+        Event::FollowSeen { step, behind } => {
+            ("followed", step.to_string(), format!("{behind} node(s) are behind"))
+        }
+        Event::Followed { step, evidence } => ("followed", step.to_string(), evidence.clone()),
+        Event::Stalled { step, failure } => ("stalled", step.to_string(), of(failure)),
+        Event::VitalsSeen { vitals } => ("vitals", none(), vitals.to_string()),
         Event::Paused { text, until, .. } => {
             let until = until.map_or_else(none, |until| format!(", until {} UTC", show::minute(until)));
             ("paused", none(), format!("waits for {text}{until}"))

@@ -6,6 +6,7 @@
 
 mod approvals;
 mod consent;
+mod explain;
 mod fault;
 mod history;
 mod kill_switch;
@@ -57,6 +58,9 @@ enum Command {
     /// Show what an upgrade would do, why, for how long, and what waiting costs; changes nothing
     #[command(after_help = "Example: eks-upgrade plan prod-a --target 1.35 --policy policy.yaml")]
     Plan(plan::PlanArgs),
+    /// Say what the codes of findings are about, and where that is written
+    #[command(after_help = "Example: eks-upgrade explain budget-never-allows")]
+    Explain(explain::ExplainArgs),
     /// Start an upgrade by hand
     #[command(
         after_help = "Example: eks-upgrade start prod-a --target 1.35 --reason 'before the fair' --watch"
@@ -107,6 +111,7 @@ async fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Policy(args) => policy::run(common, args),
         Command::Plan(args) => Box::pin(plan::run(common, args)).await,
+        Command::Explain(args) => explain::run(common, args),
         Command::Start(args) => start::run(common, args).await,
         Command::Watch(args) => watch::run(common, args).await,
         Command::History(args) => history::run(common, args).await,
@@ -145,6 +150,8 @@ mod tests {
             "kill-switch lift --reason ok",
             "roll-back prod-a --reason ok",
             "start prod-a --target 1.35",
+            "consent prod-a override workloads-worse --reason ok",
+            "explain drain-blocked",
             "history prod-a-1.35-5f0c2a91",
         ] {
             let words = std::iter::once("eks-upgrade").chain(line.split(' '));

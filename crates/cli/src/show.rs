@@ -137,10 +137,18 @@ fn under_way(state: &RunState, now: Timestamp) -> Vec<String> {
             StepKind::RollBack { .. } => ("control plane back", ""),
             StepKind::SupportType {} => ("support type", ""),
             StepKind::Bake { .. } => ("bake", ""),
+            StepKind::CoreComponent { name, .. } => ("components", name.as_str()),
+            StepKind::SelfManagedNodes { name, .. } => ("self-managed nodes", name.as_str()),
+            StepKind::FargatePods { .. } => ("pods on Fargate", ""),
+            StepKind::Follow { .. } => ("nodes that follow", ""),
             StepKind::Verify => ("verifying", ""),
         };
         match state.steps.get(&step.id).map(|progress| &progress.phase) {
-            Some(Phase::InFlight { since, .. } | Phase::Intended { since, .. }) => {
+            Some(
+                Phase::InFlight { since, .. }
+                | Phase::Intended { since, .. }
+                | Phase::Following { since, .. },
+            ) => {
                 let (names, oldest) = busy.entry(what).or_insert((Vec::new(), *since));
                 names.push(name);
                 *oldest = (*oldest).min(*since);

@@ -59,6 +59,7 @@ fn paused(state: &RunState, now: Timestamp) -> Option<Waiting> {
         }
         (WaitFor::Window, Some(_)) => "its maintenance window is open".to_owned(),
         (WaitFor::Window, None) => "waits for a maintenance window".to_owned(),
+        (WaitFor::Recovery, _) => "waits for nodes and pods to do as well as before the start".to_owned(),
         // Other waits are not recorded as pauses.
         _ => return None,
     };

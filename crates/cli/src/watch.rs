@@ -204,7 +204,9 @@ fn print_changes(
 fn line(state: &RunState, now: Timestamp) -> String {
     let until = if state.ended.is_some() { state.updated_at } else { now };
     let elapsed = show::duration(seconds_between(state.opened_at, until));
-    format!("{elapsed:>8}  {:>5}  {}", show::steps(state), show::doing(state, now))
+    let moving = state.vitals.as_ref().filter(|_| state.ended.is_none());
+    let vitals = moving.map_or_else(String::new, |(vitals, _)| format!("  [{vitals}]"));
+    format!("{elapsed:>8}  {:>5}  {}{vitals}", show::steps(state), show::doing(state, now))
 }
 
 async fn summary(
@@ -291,6 +293,7 @@ fn row(state: &RunState, now: Timestamp) -> serde_json::Value {
         "findings": state.plan.as_ref().map(|plan| &plan.findings),
         "openedAt": state.opened_at, "updatedAt": state.updated_at,
         "durationSeconds": seconds_between(state.opened_at, state.updated_at),
+        "vitals": state.vitals.as_ref().map(|(vitals, at)| json!({"seenAt": at, "vitals": vitals})),
         "rollBack": opened.roll_back, "waitsFor": waiting(state, now), "ending": state.ended,
     })
 }

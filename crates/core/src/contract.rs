@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::arn::ClusterArn;
 use crate::campaign::Heard;
 use crate::control::{Approval, ConsentScope};
-use crate::decide::{ActionName, WaitFor};
+use crate::decide::ActionName;
 use crate::door::UpgradeRequest;
 use crate::ids::{
     ApprovalId, CampaignId, ConsentId, ExecutionArn, Fence, Principal, RunId, StepId, TaskToken,
@@ -66,6 +66,17 @@ pub struct PlanAgain {
     pub roll_back: bool,
 }
 
+/// What planning waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PlanWait {
+    /// Somebody else's update.
+    OtherUpdate,
+    /// EKS to show what an update of ours brought about.
+    ControlPlane,
+    /// EKS to make its insights anew.
+    Insights,
+}
+
 /// What the plan function answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "outcome")]
@@ -82,7 +93,7 @@ pub enum PlanAnswer {
     /// Somebody else is changing the cluster; ask again after a while.
     Wait {
         /// What for.
-        wait_for: WaitFor,
+        wait_for: PlanWait,
         /// How long, in seconds.
         seconds: u32,
         /// In words.

@@ -231,9 +231,14 @@ impl Controls {
         )
     }
 
-    /// Lets findings that block pass as warnings that say whose word it is, where a consent overrides them at `now`.
+    /// Lets findings that block, or could not be told, pass as warnings that say whose word it is, where a consent overrides them at `now`.
     pub fn override_findings(&self, findings: &mut [Finding], now: Timestamp) {
-        let may = |finding: &&mut Finding| finding.level == Level::Block && finding.code.may_be_overridden();
+        let may = |finding: &&mut Finding| match finding.level {
+            Level::Pass | Level::Warn => false,
+            // What nobody could see a person may judge.
+            Level::Unknown => true,
+            Level::Block => finding.code.may_be_overridden(),
+        };
         for finding in findings.iter_mut().filter(may) {
             if let Some(consent) = self.overriding(finding, now) {
                 finding.level = Level::Warn;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use about::About;
 
+use crate::preflight;
+
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -235,11 +237,22 @@ impl Code {
                 | Self::ContainerdOld
                 | Self::KubeProxyIpvs
                 | Self::RemovedApiCalled
-                | Self::BudgetNeverAllows
-                | Self::BudgetsOverlap
                 | Self::WebhookUnanswered
                 | Self::SurgeRoom
         )
+    }
+}
+
+impl Code {
+    /// Whether a consent may let a finding of this code pass at some level: what blocks where that may be overridden,
+    /// and what could not be told always.
+    #[must_use]
+    pub fn may_be_judged(self) -> bool {
+        let may_be_unknown = matches!(
+            self,
+            Self::NodesNotSeen | Self::SelfManagedNodes | Self::DrainForecast | Self::InsightsStale
+        );
+        self.may_be_overridden() || may_be_unknown || preflight::looks_for(self)
     }
 }
 

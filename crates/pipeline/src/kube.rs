@@ -18,7 +18,7 @@ use eks_upgrade_core::observe::World;
 use eks_upgrade_core::plan::{Step, StepKind};
 use eks_upgrade_core::policy::NodeStrategy;
 use eks_upgrade_core::remedy::{self, Refusal};
-use eks_upgrade_core::roll::{Move, Verdict};
+use eks_upgrade_core::roll::{self, Move, Moved, Verdict};
 use eks_upgrade_core::waits::seconds_between;
 use jiff::Timestamp;
 
@@ -294,6 +294,7 @@ where
     ) -> Answer<Slice> {
         let arn = journal.state.opened.cluster.clone();
         let rolling = Rolling { inside: &self.inside, groups: &self.groups };
+        let pause = roll::pause_after(&moves);
         for one in moves {
             if self.ledger.kill_switch().await?.is_some_and(|switch| switch.thrown) {
                 return Ok(Slice::Over("the kill switch is thrown".into()));
@@ -304,8 +305,17 @@ where
                     journal.record(|_| vec![line.clone()]).await?;
                     let roll = journal.state.steps.get(&step.id).and_then(|progress| progress.roll.clone());
                     let Some(roll) = roll else { return Ok(Slice::Over("the roll is over".into())) };
-                    if let Some(learned) = rolling.make(&arn, wanted, &moved, &roll).await? {
-                        let line = Event::Rolled { step: step.id.clone(), moved: learned };
+                    let learned = match rolling.make(&arn, wanted, &moved, &roll).await {
+                        Ok(learned) => learned,
+                        // No other try is of use before somebody gives the right: what can be is taken back.
+                        Err(down) if down.denied => {
+                            let failure = roll::denied(down.operation, &down.why);
+                            Some(Moved::GivenUp { failure })
+                        }
+                        Err(down) => return Err(down.into()),
+                    };
+                    if let Some(moved) = learned {
+                        let line = Event::Rolled { step: step.id.clone(), moved };
                         journal.record(|_| vec![line.clone()]).await?;
                     }
                 }
@@ -317,7 +327,8 @@ where
                 }
             }
         }
-        Ok(Slice::Again("under way".into()))
+        let text = "under way".to_owned();
+        Ok(pause.map_or_else(|| Slice::Again(text.clone()), |seconds| Slice::Pause { seconds, text: text.clone() }))
     }
 }
 

@@ -12,6 +12,8 @@ pub mod inspect;
 pub mod intake;
 pub mod journal;
 pub mod memory;
+pub mod kube;
+pub mod nodes;
 pub mod notify;
 pub mod observe;
 pub mod plan;

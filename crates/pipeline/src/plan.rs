@@ -4,9 +4,9 @@
 use eks_upgrade_core::arn::{ClusterArn, ClusterName, Home};
 use eks_upgrade_core::calendar::{Calendar, SupportStatus};
 use eks_upgrade_core::cluster::{Cluster, Found, InsightCategory, Resource, Status};
-use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanRequest};
+use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanRequest, PlanWait};
 use eks_upgrade_core::control::{ConsentScope, Controls};
-use eks_upgrade_core::decide::{Decision, WaitFor, turned};
+use eks_upgrade_core::decide::{Decision, turned};
 use eks_upgrade_core::door::{DoorError, Reach, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState};
@@ -286,7 +286,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
     async fn refresh_insights(&self, cluster: &ClusterArn) -> Answer<Option<PlanAnswer>> {
         let now = self.time.now();
         let wait = || PlanAnswer::Wait {
-            wait_for: WaitFor::Insights,
+            wait_for: PlanWait::Insights,
             seconds: INSIGHTS_PAUSE_S,
             text: "EKS to make its insights anew".into(),
         };
@@ -341,8 +341,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
                 let ending = Ending::Halted { code, message, next_action };
                 return Ok(PlanAnswer::Blocked { run: again.run.clone(), fence: again.fence, ending });
             }
-            Some(Decision::Wait { wait_for, seconds, text }) => {
-                return Ok(PlanAnswer::Wait { wait_for, seconds, text });
+            Some(Decision::Wait { seconds, text, .. }) => {
+                return Ok(PlanAnswer::Wait { wait_for: PlanWait::ControlPlane, seconds, text });
             }
             _ => {}
         }
@@ -403,7 +403,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let now = self.time.now();
         let since = state.foreign.values().map(|foreign| foreign.since).min().unwrap_or(now);
         PlanAnswer::Wait {
-            wait_for: WaitFor::OtherUpdate,
+            wait_for: PlanWait::OtherUpdate,
             seconds: waits::UNKNOWN.pause_s(since, now),
             text: "somebody else is updating the cluster".into(),
         }

@@ -117,7 +117,7 @@ impl<L: Hears, W: Wakes, I: Identifies, T: Time> Voice<L, W, I, T> {
             return Err(PipelineError::NotSayable(text));
         }
         if let ConsentScope::Override { finding, .. } = scope
-            && !finding.may_be_overridden()
+            && !finding.may_be_judged()
         {
             let text = format!(
                 "{finding} cannot be overridden: EKS or Kubernetes itself refuses what it stands for, or nodes \

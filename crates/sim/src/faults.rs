@@ -19,6 +19,35 @@ struct State {
     struck: u32,
 }
 
+/// What a call is, as far as faults look at it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aim<'a> {
+    operation: &'a str,
+    cluster: Option<&'a str>,
+    nodegroup: Option<&'a str>,
+    addon: Option<&'a str>,
+    version: Option<&'a str>,
+}
+
+impl<'a> Aim<'a> {
+    /// A call that names a cluster at most.
+    pub(crate) fn at(operation: &'a str, cluster: Option<&'a str>) -> Self {
+        Self { operation, cluster, nodegroup: None, addon: None, version: None }
+    }
+}
+
+impl<'a> From<&'a Call> for Aim<'a> {
+    fn from(call: &'a Call) -> Self {
+        Self {
+            operation: call.operation,
+            cluster: call.cluster.as_deref(),
+            nodegroup: call.nodegroup.as_deref(),
+            addon: call.addon.as_deref(),
+            version: call.body.get("version").and_then(Value::as_str),
+        }
+    }
+}
+
 /// What faults do to an update that is about to start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shape {
@@ -42,18 +71,19 @@ impl Faults {
     }
 
     /// The refusal that strikes this call, if one does.
-    pub(crate) fn refusal(&mut self, call: &Call) -> Option<ErrorEffect> {
+    pub(crate) fn refusal<'a>(&mut self, call: impl Into<Aim<'a>>) -> Option<ErrorEffect> {
+        let aim = call.into();
         self.0
             .iter_mut()
             .filter(|state| state.fault.error.is_some())
-            .find_map(|state| if state.strikes(call) { state.fault.error.clone() } else { None })
+            .find_map(|state| if state.strikes(aim) { state.fault.error.clone() } else { None })
     }
 
     /// What strikes the update that this call starts.
     pub(crate) fn shape(&mut self, call: &Call) -> Shape {
         let mut shape = Shape::default();
         for state in self.0.iter_mut().filter(|state| state.fault.shapes_updates()) {
-            if !state.strikes(call) {
+            if !state.strikes(call.into()) {
                 continue;
             }
             let fault = &state.fault;
@@ -68,10 +98,11 @@ impl Faults {
     }
 
     /// What strikes the answer to this call: real seconds it is held, and whether it is dropped.
-    pub(crate) fn answer(&mut self, call: &Call) -> (f64, bool) {
+    pub(crate) fn answer<'a>(&mut self, call: impl Into<Aim<'a>>) -> (f64, bool) {
+        let aim = call.into();
         let mut held = (0.0, false);
         for state in self.0.iter_mut().filter(|state| state.fault.touches_answers()) {
-            if state.strikes(call) {
+            if state.strikes(aim) {
                 held.0 += state.fault.answer_after_s.unwrap_or(0.0);
                 held.1 |= state.fault.drop_answer;
             }
@@ -97,14 +128,14 @@ impl Faults {
 
 impl State {
     /// Counts the call, and says whether it is struck.
-    fn strikes(&mut self, call: &Call) -> bool {
+    fn strikes(&mut self, aim: Aim<'_>) -> bool {
         let target = &self.fault.target;
         let fits = |wanted: &Option<String>, is: Option<&str>| wanted.is_none() || wanted.as_deref() == is;
-        if !(fits(&target.operation, Some(call.operation))
-            && fits(&target.cluster, call.cluster.as_deref())
-            && fits(&target.nodegroup, call.nodegroup.as_deref())
-            && fits(&target.addon, call.addon.as_deref())
-            && fits(&target.version, call.body.get("version").and_then(Value::as_str)))
+        if !(fits(&target.operation, Some(aim.operation))
+            && fits(&target.cluster, aim.cluster)
+            && fits(&target.nodegroup, aim.nodegroup)
+            && fits(&target.addon, aim.addon)
+            && fits(&target.version, aim.version))
         {
             return false;
         }

@@ -179,6 +179,12 @@ impl Response {
         Self { status, headers, body, hold_s: 0.0, dropped: false, record: None }
     }
 
+    /// An answer of plain text.
+    pub(crate) fn text(status: u16, body: String) -> Self {
+        let headers = vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())];
+        Self { status, headers, body, hold_s: 0.0, dropped: false, record: None }
+    }
+
     /// An answer with a JSON body.
     pub(crate) fn json(status: u16, body: &Value, json_rpc: bool) -> Self {
         let content_type = if json_rpc { "application/x-amz-json-1.1" } else { "application/json" };

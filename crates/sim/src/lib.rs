@@ -1,5 +1,5 @@
 //! A simulator of Amazon EKS, AWS Health, a little of STS, and what of Auto Scaling, EC2 and SSM self-managed node
-//! groups need; good enough to fool the real SDKs.
+//! groups need; and of the Kubernetes API of its clusters. Good enough to fool the real SDKs.
 //!
 //! Two layers. [`World`] is pure and synchronous: a request and the instant it arrives go in, an answer comes
 //! out; it reads no clock, does no IO, and the same seed with the same requests gives the same world. [`server`]
@@ -19,6 +19,7 @@ mod faults;
 pub mod fleet;
 mod http;
 mod insights;
+mod kube;
 mod minor;
 mod ops;
 mod rng;
@@ -29,11 +30,13 @@ pub mod server;
 mod state;
 mod sts;
 mod time;
+pub mod tls;
 mod tokens;
 mod updates;
 mod world;
 mod xml;
 
 pub use http::{Record, Request, Response};
+pub use kube::KubeEndpoint;
 pub use minor::Minor;
 pub use world::World;

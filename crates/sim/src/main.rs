@@ -8,7 +8,8 @@ use anyhow::Context;
 use clap::Parser;
 use eks_upgrade_clock::Clock;
 use eks_upgrade_sim::fleet::Fleet;
-use eks_upgrade_sim::server::{Simulator, serve};
+use eks_upgrade_sim::server::{Listeners, Simulator, serve};
+use eks_upgrade_sim::tls::SecureListener;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,6 +24,9 @@ struct Arguments {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Port on 127.0.0.1 of the Kubernetes API of clusters that have one; 0 takes a free one
+    #[arg(long)]
+    kube_port: Option<u16>,
     /// Append every request to this file, a line of JSON each
     #[arg(long)]
     log: Option<PathBuf>,
@@ -54,6 +58,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         std::fs::read_to_string(&arguments.fleet).with_context(|| format!("{place} cannot be read"))?;
     let fleet = Fleet::parse(&text).with_context(|| format!("{place} is not a fleet"))?;
     let clock = clock(&fleet, arguments.speed)?;
+    let inside = fleet.clusters.iter().any(|cluster| cluster.kubernetes.is_some());
+    // Asked for by its port, it is there for clusters that come later.
+    let port = arguments.kube_port.or_else(|| inside.then_some(0));
+    let kubernetes = match port {
+        Some(port) => Some(SecureListener::bind(port).await?),
+        None => None,
+    };
     let simulator = Simulator::new(fleet, clock, arguments.log.as_deref())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
         .await
@@ -66,5 +77,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     println!("listening on http://{}", listener.local_addr()?);
-    serve(simulator, listener, stop).await
+    if let Some(listener) = &kubernetes {
+        println!("kubernetes on {}", listener.endpoint().url);
+    }
+    serve(simulator, Listeners { aws: listener, kubernetes }, stop).await
 }

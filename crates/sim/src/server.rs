@@ -16,6 +16,7 @@ use eks_upgrade_clock::Clock;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tower::Service;
 
@@ -23,6 +24,8 @@ use crate::cbor;
 use crate::control::refuse;
 use crate::fleet::Fleet;
 use crate::http::{Record, Request, Response};
+use crate::kube::KubeEndpoint;
+use crate::tls::SecureListener;
 use crate::world::World;
 
 /// Requests that are kept for `/_sim/requests`; older ones are forgotten (the log file has them all).
@@ -34,6 +37,8 @@ pub struct Simulator {
     /// What it began with, for a reset without a fleet.
     fleet: Fleet,
     clock: Clock,
+    /// Where the API servers of its clusters are, if they are anywhere.
+    kubernetes_at: Option<KubeEndpoint>,
     log: Vec<Record>,
     log_file: Option<File>,
 }
@@ -59,7 +64,20 @@ impl Simulator {
         let log_file = log_file.map(open).transpose()?;
         // A clock may be handed over that has yet to reach the fleet's start: what the fleet says holds from then on.
         let start = fleet.start.max(clock.now());
-        Ok(Self { world: World::new(fleet.clone(), start), fleet, clock, log: Vec::new(), log_file })
+        let world = World::new(fleet.clone(), start);
+        Ok(Self { world, fleet, clock, kubernetes_at: None, log: Vec::new(), log_file })
+    }
+
+    /// Has its clusters say that their API servers are there.
+    fn reach_kubernetes_at(&mut self, endpoint: KubeEndpoint) {
+        self.world.reach_kubernetes_at(endpoint.clone());
+        self.kubernetes_at = Some(endpoint);
+    }
+
+    /// Answers a request to an API server.
+    fn answer_kubernetes(&mut self, request: &Request) -> Response {
+        let response = self.world.kubernetes(self.clock.now(), request);
+        self.noted(response)
     }
 
     fn answer(&mut self, request: &Request) -> Response {
@@ -72,10 +90,7 @@ impl Simulator {
             }
             _ => {
                 let response = self.world.handle(now, request);
-                if let Some(record) = response.record.clone() {
-                    self.note(record);
-                }
-                response
+                self.noted(response)
             }
         }
     }
@@ -89,12 +104,22 @@ impl Simulator {
         match fleet {
             Ok(fleet) => {
                 self.world = World::new(fleet.clone(), self.clock.now());
+                if let Some(endpoint) = &self.kubernetes_at {
+                    self.world.reach_kubernetes_at(endpoint.clone());
+                }
                 self.fleet = fleet;
                 self.log.clear();
                 Response::json(200, &json!({}), false)
             }
             Err(error) => refuse(400, error),
         }
+    }
+
+    fn noted(&mut self, response: Response) -> Response {
+        if let Some(record) = response.record.clone() {
+            self.note(record);
+        }
+        response
     }
 
     fn note(&mut self, record: Record) {
@@ -112,6 +137,21 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Simulator> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A request as the world sees it; it arrives now.
+fn read_request(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Request {
+    let headers = headers.iter().map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    });
+    Request {
+        method: method.as_str().to_owned(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers: headers.collect(),
+        body: body.to_vec(),
+        received: Some(Timestamp::now()),
+    }
+}
+
 async fn serve_one(
     State(shared): State<Shared>,
     method: Method,
@@ -119,29 +159,38 @@ async fn serve_one(
     headers: HeaderMap,
     body: Bytes,
 ) -> HttpResponse {
-    let headers = headers.iter().map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    });
-    let request = Request {
-        method: method.as_str().to_owned(),
-        path: uri.path().to_owned(),
-        query: uri.query().unwrap_or_default().to_owned(),
-        headers: headers.collect(),
-        body: body.to_vec(),
-        received: Some(Timestamp::now()),
-    };
+    let request = read_request(&method, &uri, &headers, &body);
     let in_json = cbor::to_json(&request);
-    let response = lock(&shared).answer(in_json.as_ref().unwrap_or(&request));
+    let mut response = lock(&shared).answer(in_json.as_ref().unwrap_or(&request));
+    let body = if in_json.is_some() {
+        let (headers, body) = cbor::from_json(&response);
+        response.headers = headers;
+        body
+    } else {
+        std::mem::take(&mut response.body).into_bytes()
+    };
+    send(&response, body).await
+}
+
+async fn serve_kubernetes(
+    State(shared): State<Shared>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> HttpResponse {
+    let mut response = lock(&shared).answer_kubernetes(&read_request(&method, &uri, &headers, &body));
+    let body = std::mem::take(&mut response.body).into_bytes();
+    send(&response, body).await
+}
+
+/// Sends an answer when it is time, with that body.
+async fn send(response: &Response, body: Vec<u8>) -> HttpResponse {
     if response.hold_s > 0.0 {
         tokio::time::sleep(Duration::from_secs_f64(response.hold_s)).await;
     }
     let mut answer = HttpResponse::builder().status(response.status);
-    let (headers, body) = if in_json.is_some() {
-        cbor::from_json(&response)
-    } else {
-        (response.headers, response.body.into_bytes())
-    };
-    for (name, value) in &headers {
+    for (name, value) in &response.headers {
         answer = answer.header(name, value);
     }
     if response.dropped {
@@ -154,37 +203,69 @@ async fn serve_one(
     })
 }
 
+/// Where a simulator listens.
+pub struct Listeners {
+    /// For AWS's APIs.
+    pub aws: TcpListener,
+    /// For the API servers of its clusters.
+    pub kubernetes: Option<SecureListener>,
+}
+
 /// Serves connections until `stop` is ready.
 pub async fn serve(
-    simulator: Simulator,
-    listener: TcpListener,
+    mut simulator: Simulator,
+    listeners: Listeners,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    if let Some(listener) = &listeners.kubernetes {
+        simulator.reach_kubernetes_at(listener.endpoint());
+    }
     let shared: Shared = Arc::new(Mutex::new(simulator));
-    let router: Router = Router::new().fallback(serve_one).with_state(shared);
-    tokio::pin!(stop);
+    let aws: Router = Router::new().fallback(serve_one).with_state(shared.clone());
+    let kubernetes: Router = Router::new().fallback(serve_kubernetes).with_state(shared);
+    tokio::select! {
+        () = stop => Ok(()),
+        ended = accept_aws(&listeners.aws, &aws) => ended,
+        ended = accept_kubernetes(listeners.kubernetes.as_ref(), &kubernetes) => ended,
+    }
+}
+
+const NO_MORE: &str = "the simulator cannot accept connections any more";
+
+async fn accept_aws(listener: &TcpListener, router: &Router) -> anyhow::Result<()> {
     loop {
-        let (stream, _) = tokio::select! {
-            () = &mut stop => return Ok(()),
-            accepted = listener.accept() => accepted.context("the simulator cannot accept connections any more")?,
-        };
+        let (stream, _) = listener.accept().await.context(NO_MORE)?;
+        tokio::spawn(converse(stream, router.clone()));
+    }
+}
+
+async fn accept_kubernetes(listener: Option<&SecureListener>, router: &Router) -> anyhow::Result<()> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        let handshake = listener.accept().await.context(NO_MORE)?;
         let router = router.clone();
-        // Plain axum cannot close a connection without an answer; hyper does when the service fails.
-        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let mut router = router.clone();
-            async move {
-                let answer = match router.call(request.map(Body::new)).await {
-                    Ok(answer) => answer,
-                    Err(never) => match never {},
-                };
-                if answer.extensions().get::<Dropped>().is_some() { Err(NoAnswer) } else { Ok(answer) }
+        tokio::spawn(async move {
+            // A client that does not believe the certificate hangs up; that is its own affair.
+            if let Ok(stream) = handshake.finish().await {
+                converse(stream, router).await;
             }
         });
-        tokio::spawn(async move {
-            // A client that hangs up, or a dropped answer, is no error of the simulator.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
     }
+}
+
+/// Answers the requests of one connection.
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+    // Plain axum cannot close a connection without an answer; hyper does when the service fails.
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut router = router.clone();
+        async move {
+            let answer = match router.call(request.map(Body::new)).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            };
+            if answer.extensions().get::<Dropped>().is_some() { Err(NoAnswer) } else { Ok(answer) }
+        }
+    });
+    // A client that hangs up, or a dropped answer, is no error of the simulator.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

@@ -11,6 +11,7 @@ use crate::catalogue::{Catalogue, oldest_image};
 use crate::fleet::{AddonSpec, Breaks, ClusterSpec, Fleet, IssueSpec, NodegroupSpec, Pdb, SupportType};
 use crate::insights::Insight;
 use crate::insights::refresh::Refresh;
+use crate::kube::Kube;
 use crate::minor::Minor;
 use crate::rng::Rng;
 use crate::rollback::Arrival;
@@ -54,6 +55,8 @@ pub(crate) struct Cluster {
     pub(crate) frozen_insights: Option<Vec<Insight>>,
     pub(crate) rng: Rng,
     hosts: u32,
+    /// What is inside it, if the fleet file tells.
+    pub(crate) kubernetes: Option<Box<Kube>>,
 }
 
 /// A managed node group.
@@ -217,6 +220,14 @@ impl Place {
         }
     }
 
+    /// The domain of private DNS names.
+    pub(crate) fn domain(&self) -> String {
+        match self.region.as_str() {
+            "us-east-1" => "ec2.internal".to_owned(),
+            region => format!("{region}.compute.internal"),
+        }
+    }
+
     /// Whether what is there is seen by somebody who asks in that account and Region.
     pub(crate) fn is(&self, account: &str, region: &str) -> bool {
         self.account == account && self.region == region
@@ -260,6 +271,7 @@ impl Cluster {
             frozen_insights: None,
             rng,
             hosts: 0,
+            kubernetes: None,
             place,
             spec,
         };
@@ -278,6 +290,7 @@ impl Cluster {
             let arn = cluster.place.arn(&format!("addon/{}/{}/{id}", cluster.spec.name, addon.name));
             cluster.addons.insert(addon.name.clone(), Addon::new(addon, arn, default, created));
         }
+        cluster.plant_kubernetes(catalogue, now);
         cluster
     }
 
@@ -323,10 +336,7 @@ impl Cluster {
     pub(crate) fn new_host(&mut self) -> String {
         let host = self.hosts;
         self.hosts += 1;
-        let domain = match self.place.region.as_str() {
-            "us-east-1" => "ec2.internal".to_owned(),
-            region => format!("{region}.compute.internal"),
-        };
+        let domain = self.place.domain();
         // The name tells the address: 10.0.x.y with y in 4..=253.
         format!("ip-10-0-{}-{}.{domain}", 64 + host / 250, 4 + host % 250)
     }

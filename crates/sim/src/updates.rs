@@ -140,7 +140,10 @@ impl Cluster {
     /// The next instant at which something happens in it.
     pub(crate) fn next_beat(&self) -> Option<Ms> {
         let beats = self.running_updates().filter_map(|(_, update)| update.beats.front());
-        beats.map(|(at, _)| *at).chain(self.next_break()).chain(self.next_group_event()).min()
+        beats.map(|(at, _)| *at).chain(self.next_break())
+            .chain(self.next_group_event())
+            .chain(self.next_kubernetes_event())
+            .min()
     }
 
     fn running_updates(&self) -> impl Iterator<Item = (usize, &Update)> {

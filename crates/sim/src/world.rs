@@ -12,6 +12,7 @@ use crate::faults::{Faults, documented_status};
 use crate::fleet::checks::{FleetError, check_cluster, check_groups};
 use crate::fleet::{Act, ClusterSpec, Fleet, HealthEventSpec, NodegroupSpec, SupportPlan};
 use crate::http::{ApiError, Record, Request, Response};
+use crate::kube::KubeEndpoint;
 use crate::ops::{self, Done};
 use crate::route::Call;
 use crate::state::{Cluster, Place};
@@ -36,6 +37,8 @@ pub struct World {
     pub(crate) faults: Faults,
     pub(crate) start: Ms,
     pub(crate) now: Ms,
+    /// Where the API servers of its clusters are, if they are anywhere.
+    pub(crate) kubernetes_at: Option<KubeEndpoint>,
     /// What will happen by itself, in order of time.
     agenda: Vec<(Ms, Item)>,
     /// Nothing happens before this instant.
@@ -70,6 +73,7 @@ impl World {
             faults: Faults::default(),
             start,
             now: start,
+            kubernetes_at: None,
             agenda: Vec::new(),
             next_due: Ms::MAX,
         };
@@ -175,6 +179,9 @@ impl World {
 
     /// To be called whenever something may have started.
     pub(crate) fn plan_ahead(&mut self) {
+        for cluster in self.clusters.values_mut() {
+            cluster.settle_kubernetes(self.now);
+        }
         self.agenda.sort_by_key(|(at, _)| *at);
         let beats = self.clusters.values().filter_map(Cluster::next_beat);
         self.next_due = beats.chain(self.agenda.first().map(|(at, _)| *at)).min().unwrap_or(Ms::MAX);
@@ -230,7 +237,7 @@ impl World {
     }
 
     /// For whom a request is made: keys of its own STS belong to their role's account.
-    fn caller(&self, request: &Request) -> Caller {
+    pub(crate) fn caller(&self, request: &Request) -> Caller {
         let credential = credential(request);
         let session = credential.as_ref().and_then(|credential| self.sts.session(&credential.key));
         Caller {
@@ -240,7 +247,7 @@ impl World {
         }
     }
 
-    fn instant(&self) -> Timestamp {
+    pub(crate) fn instant(&self) -> Timestamp {
         Timestamp::from_millisecond(self.now).unwrap_or_default()
     }
 

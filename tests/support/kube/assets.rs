@@ -40,7 +40,7 @@ impl fmt::Display for Missing {
             Some(folder) => write!(f, "in {FOLDER}={}", folder.display())?,
             None => write!(f, "because {FOLDER} is not set")?,
         }
-        write!(f, ": `setup-envtest use -p path` prints a folder to set it to; .ci/run shows how to build one")
+        write!(f, ": `make kube-assets` builds all; `setup-envtest use -p path` has all but the controllers")
     }
 }
 

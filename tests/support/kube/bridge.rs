@@ -60,9 +60,11 @@ impl Bridge {
     pub(super) fn way(&self, path: &str) -> Way {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match parts[..] {
-            ["api", "v1", "namespaces", _, "pods", _, "eviction"] => self.has(POLICY).map_or(Way::Through, Way::Resource),
+            ["api", "v1", "namespaces", _, "pods", _, "eviction"] => {
+                self.has(POLICY).map_or(Way::Through, Way::Resource)
+            }
             ["apis", group, version, ..] => self.way_of_group(group, version, &parts[3..]),
-            ["api" | "apis", ..] if parts.len() <= 2 => Way::Discovery,
+            ["api" | "apis", ..] if parts.len() <= 2 && !self.0.is_empty() => Way::Discovery,
             _ => Way::Through,
         }
     }
@@ -74,7 +76,9 @@ impl Bridge {
         };
         match rest {
             [] => Way::Resources(renamed),
-            ["namespaces", _, resource, ..] | [resource, ..] if *resource == renamed.resource => Way::Resource(renamed),
+            ["namespaces", _, resource, ..] | [resource, ..] if *resource == renamed.resource => {
+                Way::Resource(renamed)
+            }
             _ => Way::Through,
         }
     }
@@ -86,14 +90,12 @@ impl Bridge {
     /// Makes the server's answer to a question of discovery one of a server that serves what is asked.
     pub(super) fn discovery(&self, answer: &mut Value) {
         for renamed in &self.0 {
-            let of_group = |group: &&mut Value| group["name"] == renamed.group;
             match answer["kind"].as_str() {
-                Some("APIGroupList") => entries(answer, "groups").filter(of_group).for_each(|group| renamed.advertise(group)),
-                Some("APIGroup") => Some(&mut *answer).filter(of_group).into_iter().for_each(|group| renamed.advertise(group)),
-                // Evictions are told among the resources of pods, with their group's version.
-                _ => entries(answer, "resources")
-                    .filter(|resource| resource["group"] == renamed.group && resource["version"] == renamed.served)
-                    .for_each(|resource| resource["version"] = renamed.asked.into()),
+                Some("APIGroupList") => {
+                    entries(answer, "groups").for_each(|group| renamed.advertise(group));
+                }
+                Some("APIGroup") => renamed.advertise(answer),
+                _ => renamed.advertise_eviction(answer),
             }
         }
     }
@@ -156,6 +158,9 @@ impl Renamed {
 
     /// Puts the version that is asked for in the place of the one that is served.
     fn advertise(&self, group: &mut Value) {
+        if group["name"] != self.group {
+            return;
+        }
         let (asked, served) = (self.version(self.asked), self.version(self.served));
         let is = |version: &Value, name: &str| version["groupVersion"] == *name;
         if let Some(versions) = group["versions"].as_array_mut() {
@@ -169,6 +174,12 @@ impl Renamed {
         if is(&group["preferredVersion"], &served) {
             group["preferredVersion"] = json!({"groupVersion": asked, "version": self.asked});
         }
+    }
+
+    /// Evictions are told among the resources of pods, with their group's version.
+    fn advertise_eviction(&self, resources: &mut Value) {
+        let is_it = |one: &&mut Value| one["group"] == self.group && one["version"] == self.served;
+        entries(resources, "resources").filter(is_it).for_each(|one| one["version"] = self.asked.into());
     }
 }
 
@@ -218,7 +229,8 @@ fn from_topology(endpoint: &mut Map<String, Value>) {
 
 fn to_topology(endpoint: &mut Map<String, Value>) {
     let labels = [("zone", ZONE), ("nodeName", NODE)];
-    let told = labels.into_iter().filter_map(|(field, label)| Some((label.to_owned(), endpoint.remove(field)?)));
+    let told =
+        labels.into_iter().filter_map(|(field, label)| Some((label.to_owned(), endpoint.remove(field)?)));
     let topology: Map<String, Value> = told.collect();
     endpoint.insert("topology".to_owned(), topology.into());
 }
@@ -246,8 +258,14 @@ mod tests {
             assert_eq!(path(renamed, asked), served);
             assert_eq!(Bridge::default().way(asked), Way::Through);
         }
-        for through in ["/apis/batch/v1/jobs", "/apis/policy/v1beta1/x", "/api/v1/pods", "/version", "/apis/apps/v1"] {
+        for through in
+            ["/apis/batch/v1/jobs", "/apis/policy/v1beta1/x", "/api/v1/pods", "/version", "/apis/apps/v1"]
+        {
             assert_eq!(old().way(through), Way::Through, "{through}");
+        }
+        for told in ["/apis", "/apis/policy", "/api/v1"] {
+            assert_eq!(old().way(told), Way::Discovery, "{told}");
+            assert_eq!(Bridge::default().way(told), Way::Through, "{told}");
         }
     }
 

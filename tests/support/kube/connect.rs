@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     pub(super) endpoint: String,
-    /// As DER, and as PEM.
-    pub(super) authority: (Vec<u8>, String),
+    /// The certificate of the endpoint's authority, as DER.
+    pub(super) authority_der: Vec<u8>,
+    /// The same, as PEM.
+    pub(super) authority_pem: String,
     pub(super) token: String,
 }
 
@@ -28,7 +30,7 @@ impl Access {
     /// A client that tells what the server said, at once and once.
     pub(super) fn client(&self) -> Client {
         let mut config = Config::new(self.endpoint.parse().expect("a URL"));
-        config.root_cert = Some(vec![self.authority.0.clone()]);
+        config.root_cert = Some(vec![self.authority_der.clone()]);
         config.auth_info.token = Some(self.token.clone().into());
         // It would repeat a 429, for minutes.
         config.default_retry = false;
@@ -39,7 +41,7 @@ impl Access {
     pub(super) fn kubeconfig(&self) -> String {
         let cluster = json!({
             "server": self.endpoint,
-            "certificate-authority-data": BASE64_STANDARD.encode(&self.authority.1),
+            "certificate-authority-data": BASE64_STANDARD.encode(&self.authority_pem),
         });
         kubeconfig(&cluster, &json!({"token": self.token}))
     }

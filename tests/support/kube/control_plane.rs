@@ -105,8 +105,12 @@ fn start_apiserver(
     (port, webhook): (u16, u16),
 ) -> (Guarded, Access) {
     let folder = subfolder(folder, "kube-apiserver");
-    let authority_of = (authority.der().to_vec(), authority.pem());
-    let access = Access { endpoint: endpoint(port), authority: authority_of, token: certs::secret() };
+    let access = Access {
+        endpoint: endpoint(port),
+        authority_der: authority.der().to_vec(),
+        authority_pem: authority.pem(),
+        token: certs::secret(),
+    };
 
     let accounts = certs::key();
     let issued = authority.issue();

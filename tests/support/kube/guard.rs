@@ -1,7 +1,8 @@
 //! Processes that end when the test does, even when it is killed.
 //!
 //! Each runs under a shell that reads a pipe from the test. However the test ends, the kernel closes the pipe; the
-//! shell then kills the process and removes its folder.
+//! shell then kills the process and removes its folder. Who kills the whole group of processes at once ends the
+//! shell as well: then the folder stays, and nothing else does.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::node::ready;
 
-/// A pod with this annotation, whatever its value, runs but does not get ready.
+/// A pod with this annotation, whatever its value, runs but does not get ready; nor does such a node.
 pub const NEVER_READY: &str = "eks-upgrade.test/never-ready";
 /// How many seconds a pod takes to stop; without this annotation it stops at once. Its grace period is the most.
 pub const STOPS_AFTER_S: &str = "eks-upgrade.test/stops-after-s";
@@ -33,7 +33,7 @@ pub(super) async fn run(client: Client) {
 async fn look_after_nodes(client: &Client) -> kube::Result<()> {
     let nodes = Api::<Node>::all(client.clone());
     for node in nodes.list(&ListParams::default()).await? {
-        if !is_ready(&node) {
+        if !is_ready(&node) && !node.annotations().contains_key(NEVER_READY) {
             let patch = json!({"status": {"conditions": ready()}});
             nodes.patch_status(&node.name_any(), &PatchParams::default(), &Patch::Strategic(patch)).await?;
         }
@@ -78,7 +78,8 @@ fn is_ready(node: &Node) -> bool {
 fn has_stopped(pod: &ObjectMeta, now: Timestamp) -> bool {
     let Some(gone_by) = &pod.deletion_timestamp else { return false };
     let grace = pod.deletion_grace_period_seconds.unwrap_or_default();
-    let takes = pod.annotations.as_ref().and_then(|all| all.get(STOPS_AFTER_S)).and_then(|s| s.parse::<i64>().ok());
+    let takes =
+        pod.annotations.as_ref().and_then(|all| all.get(STOPS_AFTER_S)).and_then(|s| s.parse::<i64>().ok());
     let left = grace - takes.unwrap_or_default().clamp(0, grace);
     now.as_second() >= gone_by.0.as_second() - left
 }
@@ -87,8 +88,10 @@ fn running(pod: &Pod) -> Value {
     let is_ready = !pod.annotations().contains_key(NEVER_READY);
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let status = if is_ready { "True" } else { "False" };
-    let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "lastTransitionTime": now});
-    let images: BTreeMap<_, _> = pod.spec.iter().flat_map(|spec| &spec.containers).map(|c| (&c.name, &c.image)).collect();
+    let condition =
+        |kind: &str, status: &str| json!({"type": kind, "status": status, "lastTransitionTime": now});
+    let images: BTreeMap<_, _> =
+        pod.spec.iter().flat_map(|spec| &spec.containers).map(|c| (&c.name, &c.image)).collect();
     let containers: Vec<Value> = images
         .into_iter()
         .map(|(name, image)| {

@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
+use super::kubelet::NEVER_READY;
 use super::server::Server;
 
 /// A node as EKS has it, to be created; without more words, of Kubernetes 1.33 in `eu-west-1a`.
@@ -19,6 +20,7 @@ pub struct FakeNode {
     labels: BTreeMap<String, String>,
     pods: u32,
     cpu: u32,
+    ready: bool,
 }
 
 impl FakeNode {
@@ -27,7 +29,7 @@ impl FakeNode {
     pub fn new(name: &str) -> Self {
         let kubelet = "v1.33.5-eks-113cf36".to_owned();
         let zone = "eu-west-1a".to_owned();
-        Self { name: name.to_owned(), kubelet, zone, labels: BTreeMap::new(), pods: 29, cpu: 4 }
+        Self { name: name.to_owned(), kubelet, zone, labels: BTreeMap::new(), pods: 29, cpu: 4, ready: true }
     }
 
     /// The version of its kubelet, such as `v1.32.9-eks-113cf36`.
@@ -61,7 +63,13 @@ impl FakeNode {
         Self { pods, cpu, ..self }
     }
 
-    /// Creates it, ready. The answer is its name.
+    /// It joined, and does not get ready.
+    #[must_use]
+    pub fn never_ready(self) -> Self {
+        Self { ready: false, ..self }
+    }
+
+    /// Creates it. The answer is its name.
     ///
     /// # Panics
     /// When the server refuses it, for one because another node has its name.
@@ -84,16 +92,18 @@ impl FakeNode {
         ] {
             labels.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         }
+        let annotations = if self.ready { json!({}) } else { json!({NEVER_READY: "yes"}) };
+        let conditions = if self.ready { ready() } else { not_ready() };
         let capacity = json!({"cpu": self.cpu.to_string(), "memory": "16Gi", "pods": self.pods.to_string()});
         json!({
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": self.name, "labels": labels},
+            "metadata": {"name": self.name, "labels": labels, "annotations": annotations},
             "spec": {"providerID": format!("aws:///{}/{}", self.zone, self.instance())},
             "status": {
                 "capacity": capacity,
                 "allocatable": capacity,
-                "conditions": ready(),
+                "conditions": conditions,
                 "addresses": [{"type": "Hostname", "address": self.name}],
                 "nodeInfo": {
                     "kubeletVersion": self.kubelet, "kubeProxyVersion": self.kubelet,
@@ -107,16 +117,26 @@ impl FakeNode {
 
     /// The id of an instance: the same for the same name.
     fn instance(&self) -> String {
-        let hash = self.name.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let hash =
+            self.name.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
         format!("i-{hash:017x}")
     }
 }
 
 /// The conditions of a node on which all is well.
 pub(super) fn ready() -> Value {
+    conditions("True", "KubeletReady", "kubelet is posting ready status")
+}
+
+/// The conditions of a node that joined before its network did.
+fn not_ready() -> Value {
+    conditions("False", "KubeletNotReady", "container runtime network not ready: cni plugin not initialized")
+}
+
+fn conditions(status: &str, reason: &str, message: &str) -> Value {
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!([{
-        "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
+        "type": "Ready", "status": status, "reason": reason, "message": message,
         "lastHeartbeatTime": now, "lastTransitionTime": now,
     }])
 }

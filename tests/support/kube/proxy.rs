@@ -9,7 +9,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -74,9 +74,8 @@ impl Proxy {
     async fn connection(self, stream: TcpStream) {
         let Ok(stream) = self.acceptor.accept(stream).await else { return };
         let service = service_fn(|request| self.answer(request));
-        let _ = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let _ =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -103,7 +102,11 @@ impl Proxy {
         changed(response, |answer| self.bridge.discovery(answer)).await
     }
 
-    async fn resources(&self, request: Request<Incoming>, renamed: Renamed) -> Result<Response<Body>, Failure> {
+    async fn resources(
+        &self,
+        request: Request<Incoming>,
+        renamed: Renamed,
+    ) -> Result<Response<Body>, Failure> {
         let (mut parts, _) = request.into_parts();
         only_json(&mut parts, "application/json");
         let asked = self.send(Request::from_parts(parts.clone(), whole(""))).await?;
@@ -113,7 +116,11 @@ impl Proxy {
         changed(served, |answer| *answer = renamed.resources(asked, answer)).await
     }
 
-    async fn resource(&self, request: Request<Incoming>, renamed: Renamed) -> Result<Response<Body>, Failure> {
+    async fn resource(
+        &self,
+        request: Request<Incoming>,
+        renamed: Renamed,
+    ) -> Result<Response<Body>, Failure> {
         let (mut parts, body) = request.into_parts();
         let watch = parts.method == Method::GET && parts.uri.query().is_some_and(is_watch);
         parts.uri = at(&parts.uri, &renamed)?;
@@ -132,7 +139,10 @@ impl Proxy {
     /// Sends a request on, over a connection of its own.
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server)).await?;
-        let stream = self.connector.connect(ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST)), stream).await?;
+        let stream = self
+            .connector
+            .connect(ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST)), stream)
+            .await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let response = sender.send_request(request).await?;
@@ -150,7 +160,10 @@ fn at(uri: &Uri, renamed: &Renamed) -> Result<Uri, http::Error> {
 fn only_json(parts: &mut Parts, accepted: &str) {
     parts.headers.remove(ACCEPT_ENCODING);
     let json = HeaderValue::from_static("application/json");
-    parts.headers.insert(ACCEPT, HeaderValue::from_str(accepted).ok().filter(|value| !value.is_empty()).unwrap_or(json));
+    parts.headers.insert(
+        ACCEPT,
+        HeaderValue::from_str(accepted).ok().filter(|value| !value.is_empty()).unwrap_or(json),
+    );
 }
 
 /// What a client accepts, protobuf apart: tables are JSON as well.
@@ -160,7 +173,8 @@ fn without_protobuf(accepted: &str) -> String {
 }
 
 fn is_watch(query: &str) -> bool {
-    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "watch" && (value == "true" || value == "1"))
+    form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "watch" && (value == "true" || value == "1"))
 }
 
 /// Changes JSON; leaves what is none as it is.
@@ -171,7 +185,10 @@ fn edit(body: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
 }
 
 /// An answer with its body changed.
-async fn changed(response: Response<Body>, change: impl FnOnce(&mut Value)) -> Result<Response<Body>, Failure> {
+async fn changed(
+    response: Response<Body>,
+    change: impl FnOnce(&mut Value),
+) -> Result<Response<Body>, Failure> {
     let (mut parts, body) = response.into_parts();
     let body = edit(&body.collect().await?.to_bytes(), change);
     parts.headers.remove(TRANSFER_ENCODING);

@@ -1,7 +1,7 @@
 //! One running server, as tests hold it.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ impl Server {
 
         let bridge = Bridge::to(&plane.access.client()).await.map_err(text)?;
         let (listener, endpoint) = background.listen().map_err(text)?;
-        background.run(Proxy::new(&authority, plane.port(), bridge).serve(listener));
+        background.run(Proxy::new(&authority, plane.port, bridge).serve(listener));
 
         let access = plane.access.at_port(endpoint);
         let kubectl = Kubectl::new(&assets.kubectl, plane.folder(), &access.kubeconfig());
@@ -117,13 +117,20 @@ impl Server {
     /// The certificate of the endpoint's authority, as PEM; `DescribeCluster` gives it in base64.
     #[must_use]
     pub fn authority_pem(&self) -> &str {
-        &self.access.authority.1
+        &self.access.authority_pem
     }
 
     /// The name of the cluster, which tokens are bound to.
     #[must_use]
     pub fn cluster(&self) -> &'static str {
         CLUSTER
+    }
+
+    /// The folder with what its processes keep and log, for a look while a test stands still.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        let of_process = self.plane.folder();
+        of_process.parent().unwrap_or(of_process)
     }
 
     /// An access entry: a role that is in these groups, with credentials to prove it. What the groups may do, RBAC

@@ -130,7 +130,8 @@ pub(super) fn verify(
 fn is_sts(host: &str) -> bool {
     let region = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com");
     region.is_some_and(|rest| {
-        rest == "sts" || rest.strip_prefix("sts.").is_some_and(|region| !region.contains(['.', '/', '@', ':']))
+        rest == "sts"
+            || rest.strip_prefix("sts.").is_some_and(|region| !region.contains(['.', '/', '@', ':']))
     })
 }
 
@@ -182,5 +183,85 @@ impl Query {
     fn valid(&self) -> Result<Duration, &'static str> {
         let seconds = self.of("X-Amz-Expires")?.parse().ok().filter(|seconds| *seconds <= VALID_S_MAX);
         seconds.map(Duration::from_secs).ok_or("X-Amz-Expires is out of bounds")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_S: u64 = 1_795_000_000;
+
+    fn system(at_s: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(at_s)
+    }
+
+    fn presigned(host: &str) -> Presigned<'_> {
+        let (at, valid) = (system(NOW_S), Duration::from_mins(1));
+        Presigned { host, region: "eu-west-1", cluster: "a", at, valid }
+    }
+
+    fn told(url: &str, callers: &Callers) -> Result<Caller, &'static str> {
+        let token = format!("{VERSION}{}", BASE64_URL_SAFE_NO_PAD.encode(url));
+        verify(&token, "a", callers, system(NOW_S).try_into().unwrap())
+    }
+
+    #[test]
+    fn a_token_of_any_sts_proves_its_caller() {
+        let callers = Callers::default();
+        let caller = callers.grant(&["readers"]);
+        for host in ["sts.amazonaws.com", "sts.eu-west-1.amazonaws.com", "sts.cn-north-1.amazonaws.com.cn"] {
+            let known = told(&presigned(host).url(&caller), &callers).unwrap();
+            assert_eq!((known.username, known.groups), (caller.username.clone(), vec!["readers".to_owned()]));
+        }
+    }
+
+    /// Signed well, but not for what a token is for.
+    #[test]
+    fn what_is_signed_for_something_else_proves_nobody() {
+        let callers = Callers::default();
+        let caller = callers.grant(&[]);
+        let sts = presigned("sts.eu-west-1.amazonaws.com");
+        let refused = |signed: Presigned<'_>| told(&signed.url(&caller), &callers).unwrap_err();
+        for host in
+            ["evil.example", "sts.amazonaws.com.evil.example", "sts.a.b.amazonaws.com", "s3.amazonaws.com"]
+        {
+            assert_eq!(refused(presigned(host)), "the URL is not of STS", "{host}");
+        }
+        let at = |at_s: u64| Presigned { at: system(at_s), ..sts };
+        assert_eq!(refused(at(NOW_S - 61)), "the token expired");
+        assert_eq!(refused(at(NOW_S + 301)), "the token is from the future");
+        let long = Presigned { valid: Duration::from_secs(901), ..sts };
+        assert_eq!(refused(long), "X-Amz-Expires is out of bounds");
+        let other = Presigned { cluster: "b", ..sts };
+        assert!(refused(other).starts_with("the signature is of something else"));
+    }
+
+    #[test]
+    fn what_was_changed_after_signing_proves_nobody() {
+        let callers = Callers::default();
+        let caller = callers.grant(&[]);
+        let url = presigned("sts.eu-west-1.amazonaws.com").url(&caller);
+        for (from, to, why) in [
+            ("https://", "http://", "no URL of an HTTPS endpoint"),
+            ("/?", "/path?", "no URL of an HTTPS endpoint's root"),
+            ("Action=GetCallerIdentity", "Action=AssumeRole", "something else than the identity"),
+            ("Version=2011-06-15", "Version=2010-05-08", "something else than the identity"),
+            ("host%3Bx-k8s-aws-id", "host", "x-k8s-aws-id is not signed"),
+            ("%2Fsts%2F", "%2Fiam%2F", "not signed for STS"),
+            ("&Version", "&Action=AssumeRole&Version", "twice"),
+            ("X-Amz-Date=2", "X-Amz-Date=x", "does not read"),
+            ("X-Amz-Signature=", "X-Other=", "lacks a parameter"),
+            ("ASIA", "ASIX", "nobody has this access key"),
+            ("X-Amz-Security-Token=", "X-Amz-Security-Token=x", "session token is another one"),
+            ("X-Amz-Expires=60", "X-Amz-Expires=61", "the signature is of something else"),
+        ] {
+            assert!(url.contains(from), "{from} is not in {url}");
+            let refused = told(&url.replacen(from, to, 1), &callers).unwrap_err();
+            assert!(refused.contains(why), "{from} → {to}: {refused}");
+        }
+        let callers = Callers::default();
+        let oversized = format!("{VERSION}{}", "a".repeat(TOKEN_CHARS_MAX));
+        assert_eq!(verify(&oversized, "a", &callers, Timestamp::now()).unwrap_err(), "the token is too long");
     }
 }

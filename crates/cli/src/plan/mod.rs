@@ -3,6 +3,7 @@
 mod ahead;
 pub mod print;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -18,13 +19,14 @@ use eks_upgrade_core::policy::{NodeStrategy, Policy, PolicyDocument};
 use eks_upgrade_pipeline::controls::controls;
 use eks_upgrade_pipeline::error::PipelineError;
 use eks_upgrade_pipeline::plan::PlanRun;
+use eks_upgrade_pipeline::ports::inside::Inspects;
 use eks_upgrade_pipeline::ports::{Eks, Executions, Time};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::policy::file::PolicyFile;
 use crate::reach::Reach;
-use crate::{Common, show};
+use crate::{Common, explain, show};
 
 pub use ahead::Ahead;
 #[cfg(test)]
@@ -95,8 +97,14 @@ impl Proposal {
             "ahead": Ahead::of(self),
             "killSwitch": controls.thrown(),
             "controlsUnread": self.unread,
+            "about": about(&plan.findings),
         })
     }
+}
+
+/// What the codes of these findings are about.
+fn about(findings: &[Finding]) -> BTreeMap<String, Value> {
+    findings.iter().map(|finding| (finding.code.to_string(), explain::for_machines(finding.code))).collect()
 }
 
 /// Makes the plan for a request, as the deployment would: with what people said and what was learned, where the
@@ -137,7 +145,7 @@ pub async fn propose(
 }
 
 /// The plan, and why it was made without what the deployment knows, if it was.
-async fn made<E: Eks, X: Executions, T: Time>(
+async fn made<E: Eks + Inspects, X: Executions, T: Time>(
     planning: &PlanRun<E, AwsLedger, X, T>,
     request: &Map<String, Value>,
 ) -> anyhow::Result<(Plan, Option<String>)> {
@@ -161,14 +169,7 @@ async fn made<E: Eks, X: Executions, T: Time>(
 
 /// What people overrode warns instead, as in the deployment's own plan; once it does, this changes nothing.
 fn override_by_consent(findings: &mut [Finding], said: &Controls, now: Timestamp) {
-    let may_be = |finding: &&mut Finding| finding.level == Level::Block && finding.code.may_be_overridden();
-    for finding in findings.iter_mut().filter(may_be) {
-        if let Some(consent) = said.overriding(finding, now) {
-            finding.level = Level::Warn;
-            finding.message =
-                format!("{} (overridden by {}: {})", finding.message, consent.by, consent.reason);
-        }
-    }
+    said.override_findings(findings, now);
 }
 
 fn gone(plan: &Plan) -> PipelineError {

@@ -2,6 +2,7 @@
 
 use eks_upgrade_core::finding::{Finding, Level};
 use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::preflight::CLUSTER;
 use eks_upgrade_core::screen::because;
 use jiff::SignedDuration;
 
@@ -75,17 +76,35 @@ fn findings(findings: &[Finding]) {
         return;
     }
     println!("\n{}", bold("Findings".into()));
-    for finding in findings {
-        let level = match finding.level {
-            Level::Pass => console::style("pass   ").green(),
-            Level::Warn => console::style("warn   ").yellow(),
-            Level::Unknown => console::style("unknown").magenta(),
-            Level::Block => console::style("block  ").red(),
-        };
-        println!("{level} {} {}: {}", finding.code, finding.subject, finding.message);
+    let (mut said, quiet): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.level > Level::Pass || !is_check(finding));
+    said.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    for finding in said {
+        println!("{} {} {}: {}", level(finding.level), finding.code, finding.subject, finding.message);
         if !finding.next_action.is_empty() {
             println!("        → {}", finding.next_action);
         }
+    }
+    // What was looked at and found in order is a line for all of it: `--json` has each.
+    if !quiet.is_empty() {
+        println!("{} {} checks found nothing", level(Level::Pass), quiet.len());
+    }
+    if findings.iter().any(|finding| finding.level > Level::Pass) {
+        println!("        eks-upgrade explain CODE says what one is about, and where that is written");
+    }
+}
+
+/// Whether a finding only says that its check found nothing.
+fn is_check(finding: &Finding) -> bool {
+    finding.subject == CLUSTER && finding.next_action.is_empty()
+}
+
+fn level(level: Level) -> console::StyledObject<&'static str> {
+    match level {
+        Level::Pass => console::style("pass   ").green(),
+        Level::Warn => console::style("warn   ").yellow(),
+        Level::Unknown => console::style("unknown").magenta(),
+        Level::Block => console::style("block  ").red(),
     }
 }
 

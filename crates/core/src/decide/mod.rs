@@ -85,8 +85,6 @@ pub enum WaitFor {
     Following,
     /// Nodes and pods to do as well again as before the start.
     Recovery,
-    /// Fresh insights.
-    Insights,
 }
 
 /// What to do now.

@@ -17,7 +17,9 @@ pub fn forecast(inside: &Inside, limit_s: u32) -> Result<Vec<NodeForecast>, Unse
     let pods = by_node(inside.pods.get()?);
     let drained = inside.nodes.get()?.iter().filter(|node| node.group != NodeGroupOf::Fargate);
     let none = Vec::new();
-    drained.map(|node| of_node(&judge, node, pods.get(node.name.as_str()).unwrap_or(&none), limit_s)).collect()
+    drained
+        .map(|node| of_node(&judge, node, pods.get(node.name.as_str()).unwrap_or(&none), limit_s))
+        .collect()
 }
 
 /// Who holds these nodes. Needs pods, budgets and webhooks; the nodes themselves need not have been read.

@@ -66,7 +66,8 @@ impl<'a> Room<'a> {
 
     /// Pods that are not ready count for nothing: they may always go, or as long as the others are enough.
     fn lets_unready_go(&self) -> bool {
-        self.budget.lets_unhealthy_go || (self.keeps > 0 && self.ready + self.coming >= self.keeps)
+        let enough = self.keeps > 0 && self.ready + self.coming >= self.keeps;
+        self.budget.lets_unhealthy_go || (enough && !self.uncountable)
     }
 
     /// The arithmetic, in words.

@@ -317,13 +317,13 @@ impl Code {
                 DEPRECATIONS,
             ),
             Self::BudgetNeverAllows => about(
-                Level::Block,
+                Level::Warn,
                 "a disruption budget that lets no pod go",
                 "raise the replicas, or lower what the budget asks for",
                 BUDGETS,
             ),
             Self::BudgetsOverlap => about(
-                Level::Block,
+                Level::Warn,
                 "several disruption budgets cover one pod, so that no eviction of it is possible",
                 "let one budget cover each pod",
                 EVICTION,

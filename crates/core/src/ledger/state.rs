@@ -272,6 +272,8 @@ impl RunState {
                 let progress = self.progress(step, phase);
                 progress.attempt = *attempt;
                 progress.last = Some(*action);
+                // Another attempt begins with the group as it is by now.
+                progress.roll = None;
                 self.paused = None;
                 self.touched = true;
             }

@@ -76,33 +76,32 @@ impl<'a> OnTheWay<'a> {
             let mut say = |level, message: String, next: &str| {
                 findings.push(Finding::new(Code::SelfManagedNodes, level, name, message, next));
             };
-            match (group.oldest, &group.image) {
-                (None, _) => say(
-                    Level::Unknown,
-                    "the version of a node of this group does not read".into(),
-                    "look at its nodes (kubectl get nodes)",
-                ),
-                (Some(oldest), _) if oldest >= target => {}
-                (Some(oldest), _) if !self.policy.may_act() => say(
+            let Some(oldest) = group.oldest else {
+                let message = "the version of a node of this group does not read".to_owned();
+                say(Level::Unknown, message, "look at its nodes (kubectl get nodes)");
+                continue;
+            };
+            if oldest >= target {
+                continue;
+            }
+            let family = group.image.as_deref().filter(|_| self.policy.may_act());
+            if !self.policy.may_act() {
+                say(
                     Level::Warn,
                     format!("EKS does not manage this group; its nodes stay at {oldest}"),
                     "roll it by hand after the control plane, or set kubernetes.access to full",
-                ),
-                (Some(oldest), None) => say(
+                );
+            } else if family.is_none() {
+                say(
                     Level::Warn,
                     format!(
-                        "its image is none that EKS publishes, or its template cannot be moved; it stays at {oldest}"
+                        "EKS publishes no image like its own, or its template cannot be moved; it stays at {oldest}"
                     ),
                     "give its launch template an image for the target, and replace its nodes",
-                ),
-                (Some(oldest), Some(family)) => self.groups.push(GroupInside {
-                    group,
-                    version: oldest,
-                    family,
-                    strategy: wish.policy.strategy_of(name),
-                    reported: false,
-                }),
+                );
             }
+            let strategy = wish.policy.strategy_of(name);
+            self.groups.push(GroupInside { group, version: oldest, family, strategy, reported: false });
         }
     }
 
@@ -225,7 +224,8 @@ impl<'a> OnTheWay<'a> {
 struct GroupInside<'a> {
     group: &'a SelfManagedGroup,
     version: Minor,
-    family: &'a str,
+    /// The image that its nodes get; without one they stay.
+    family: Option<&'a str>,
     strategy: NodeStrategy,
     reported: bool,
 }
@@ -240,7 +240,7 @@ impl GroupInside<'_> {
     ) {
         let Stage { to, next, target, .. } = hop.stage;
         let needed = next.is_some_and(|next| !skew_allows(next, self.version));
-        let reason = if to <= self.version {
+        let reason = if to <= self.version || self.family.is_none() {
             None
         } else if needed {
             Some(format!("at {} it would be too far behind the next control plane", self.version))
@@ -251,7 +251,7 @@ impl GroupInside<'_> {
         } else {
             None
         };
-        if let Some(reason) = reason {
+        if let Some((reason, family)) = reason.zip(self.family) {
             let name = self.group.group.name.clone();
             let Some(id) = hop.id(&format!("self-managed/{}", step_name(&name))) else { return };
             let size = u32::try_from(self.group.group.instances.len()).unwrap_or(u32::MAX);
@@ -263,7 +263,7 @@ impl GroupInside<'_> {
                 strategy: self.strategy,
                 size,
                 surge: policy.self_managed.surge.min(size.max(1)),
-                family: self.family.to_owned(),
+                family: family.to_owned(),
             };
             let step = hop.step(id, kind, Vec::new(), reason, Reversibility::OneWay);
             hop.groups.push(step);

@@ -1,4 +1,5 @@
-//! `PodDisruptionBudget`s that keep nodes from being drained.
+//! `PodDisruptionBudget`s that keep nodes from being drained. They warn: whether their pods stand in the way of this
+//! upgrade depends on which nodes roll and how, and is the drain forecast's to say ([`crate::drain`]).
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ pub(super) fn never_allow(inside: &Inside, _: Upgrade) -> Look {
         if desired >= expected {
             let message =
                 format!("{rule} of {expected} pods: {desired} have to stay, so that none may ever go");
-            return Some(Hit::new(Level::Block, budget.full_name(), message));
+            return Some(Hit::new(Level::Warn, budget.full_name(), message));
         }
         if *allowed > 0 {
             return None;
@@ -56,7 +57,7 @@ pub(super) fn overlap(inside: &Inside, _: Upgrade) -> Look {
     }
     let hits = covered.iter().map(|((owner, covering), pods)| {
         let message = format!("{} budgets cover {pods} of its pods: {}", covering.len(), some_of(covering));
-        Hit::new(Level::Block, owner, message)
+        Hit::new(Level::Warn, owner, message)
     });
     Ok(hits.collect())
 }

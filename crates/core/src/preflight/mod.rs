@@ -23,11 +23,12 @@ mod webhooks;
 mod workloads;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
 pub use insights::of_eks;
+pub use report::CLUSTER;
 
 use crate::finding::{Code, Finding};
 use crate::inside::{Inside, Unseen};
@@ -95,6 +96,11 @@ const CHECKS: &[Check] = &[
     Check { code: Code::DoNotDisrupt, run: pools::do_not_disrupt },
     Check { code: Code::PoolNotDrifting, run: pools::pinned },
 ];
+
+/// Whether a check looks for what this code stands for: then it may also be unknown.
+pub(crate) fn looks_for(code: Code) -> bool {
+    CHECKS.iter().any(|check| check.code == code)
+}
 
 /// Runs every check that matters for the target: at least one finding each, `Unknown` where a check could not see what
 /// it looks at.

@@ -6,7 +6,8 @@ use crate::finding::{Code, Finding, Level};
 /// So many things are named for one code; the rest is counted.
 const NAMED_MAX: usize = 20;
 /// What the findings about no one thing are about.
-const CLUSTER: &str = "cluster";
+/// The subject of what is of the cluster as a whole.
+pub const CLUSTER: &str = "cluster";
 
 /// One thing that a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]

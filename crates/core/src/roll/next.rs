@@ -2,10 +2,20 @@
 
 use jiff::Timestamp;
 
-use super::{Moved, Roll, Way};
-use crate::inside::{AutoScalingGroup, Inside};
+use super::stand::Stand;
+use super::{Effect, Moved, Roll, Sizes, Was, Way, back, failure, forward};
+use crate::health::Vitals;
+use crate::inside::{AutoScalingGroup, Inside, Unseen};
 use crate::remedy::Failure;
 use crate::version::Minor;
+
+/// How long until evictions that were not answered with a yes are asked for again, in seconds; `kubectl drain` takes
+/// the same.
+pub const EVICT_AGAIN_S: u32 = 5;
+/// How long until the next look at something that has to happen by itself, in seconds.
+pub(super) const LOOK_S: u32 = 15;
+/// How long until the next look where nothing may begin, or nothing is seen, in seconds.
+const HELD_S: u32 = 60;
 
 /// What is seen, and what is wanted.
 pub struct Scene<'a> {
@@ -13,10 +23,13 @@ pub struct Scene<'a> {
     pub inside: &'a Inside,
     /// The group; `None` where it is gone.
     pub group: Option<&'a AutoScalingGroup>,
-    /// The group beside it, once it was made and is seen.
+    /// The group beside it ([`super::beside`]), where there is one.
     pub new_group: Option<&'a AutoScalingGroup>,
-    /// Cluster Autoscaler's deployment and replicas, where there is one.
+    /// Cluster Autoscaler's deployment (`namespace/name`) and replicas, where there is one. Only asked for before there
+    /// is room for new nodes.
     pub autoscaler: Option<(&'a str, u32)>,
+    /// The version of the control plane: no node is made newer.
+    pub control_plane: Minor,
     /// Where the nodes go.
     pub to: Minor,
     /// How.
@@ -33,10 +46,10 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
-/// One effect, to be made after its line stands in the ledger.
+/// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Writes the line, and makes its effect.
+    /// Writes the line, and makes the effect if it is [`Moved::Meant`].
     Do(Moved),
     /// Evicts this pod (`namespace`, `name`), once: no line, as it may be asked again and again.
     Evict {
@@ -65,9 +78,96 @@ pub enum Verdict {
     Failed(Failure),
 }
 
+impl Verdict {
+    pub(super) fn line(moved: Moved) -> Self {
+        Self::Do(vec![Move::Do(moved)])
+    }
+
+    pub(super) fn meant(effect: Effect) -> Self {
+        Self::line(Moved::Meant { effect })
+    }
+
+    pub(super) fn given_up(failure: Failure) -> Self {
+        Self::line(Moved::GivenUp { failure })
+    }
+
+    pub(super) fn wait(seconds: u32, text: impl Into<String>) -> Self {
+        Self::Wait { seconds, text: text.into() }
+    }
+
+    pub(super) fn held(why: &str) -> Self {
+        Self::wait(HELD_S, format!("the next node waits: {why}"))
+    }
+}
+
+/// How long to pause after these before the next look, in seconds: pods that may not leave yet are not asked at once
+/// again. `None`: look at once, as there is a new line.
+#[must_use]
+pub fn pause_after(moves: &[Move]) -> Option<u32> {
+    moves.iter().all(|one| matches!(one, Move::Evict { .. })).then_some(EVICT_AGAIN_S)
+}
+
 /// What to do next.
 #[must_use]
 pub fn next(roll: Option<&Roll>, scene: &Scene<'_>) -> Verdict {
-    let _ = (roll, scene);
-    todo!()
+    let stand = match Stand::of(roll, scene) {
+        Ok(stand) => stand,
+        Err(Unseen(why)) => return Verdict::wait(HELD_S, format!("nodes and pods cannot be seen: {why}")),
+    };
+    let Some(roll) = roll else { return begin(scene, &stand) };
+    match &roll.given_up {
+        None => forward::next(roll, scene, &stand),
+        Some(given_up) => back::next(roll, given_up, scene, &stand),
+    }
+}
+
+/// Everything that would stop it later is asked before anything is done.
+fn begin(scene: &Scene<'_>, stand: &Stand<'_>) -> Verdict {
+    // A group that is gone, or has moved by itself, needs nothing.
+    let Some(group) = scene.group.filter(|_| stand.is_behind()) else { return Verdict::Done };
+    if let Some(why) = scene.held {
+        return Verdict::held(why);
+    }
+    match was(scene, stand, group) {
+        Ok(was) => Verdict::line(Moved::Begun { was: Box::new(was) }),
+        Err(failure) => Verdict::Failed(failure),
+    }
+}
+
+/// What a roll needs of a group in order to end.
+const PROCESSES: [&str; 2] = ["Launch", "Terminate"];
+
+fn was(scene: &Scene<'_>, stand: &Stand<'_>, group: &AutoScalingGroup) -> Result<Was, Failure> {
+    if scene.to != scene.control_plane {
+        return Err(failure::refused(
+            "VersionMismatch",
+            format!("nodes at {} beside a control plane at {}", scene.to, scene.control_plane),
+            "see who changed the control plane, then start again",
+        ));
+    }
+    if let Some(process) = group.suspended.iter().find(|name| PROCESSES.contains(&name.as_str())) {
+        return Err(failure::refused(
+            "ProcessSuspended",
+            format!("the process {process} of group {} is suspended", group.name),
+            "resume it (aws autoscaling resume-processes), then start again",
+        ));
+    }
+    let template = group.template.clone().ok_or_else(|| {
+        failure::refused(
+            "LaunchTemplateMissing",
+            format!("group {} has no launch template that could be moved", group.name),
+            "give it a launch template, or replace its nodes by hand",
+        )
+    })?;
+    let unseen =
+        |Unseen(why)| failure::refused("InsideUnseen", why, "let the function reach the cluster, start again");
+    let others = |node: &&crate::inside::Node| !node.schedulable;
+    Ok(Was {
+        sizes: Sizes { min: group.min, desired: group.desired, max: group.max },
+        template,
+        nodes: stand.old.iter().map(|member| member.name.to_owned()).collect(),
+        cordoned: stand.old.iter().filter_map(|old| old.node).filter(others).map(|node| node.name.clone()).collect(),
+        beside: scene.new_group.map_or(0, |group| group.desired),
+        vitals: Vitals::of(scene.inside).map_err(unseen)?,
+    })
 }

@@ -1,27 +1,52 @@
 //! What was done to a self-managed group so far, as the ledger has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::health::Vitals;
 use crate::inside::Template;
+use crate::remedy::Failure;
+
+/// The sizes of an Auto Scaling group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sizes {
+    /// The least.
+    pub min: u32,
+    /// What it wants.
+    pub desired: u32,
+    /// The greatest.
+    pub max: u32,
+}
 
 /// The group as it was before anything was done to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Was {
-    /// Its least size.
-    pub min: u32,
-    /// How many it wanted.
-    pub desired: u32,
-    /// Its greatest size.
-    pub max: u32,
+    /// Its sizes.
+    pub sizes: Sizes,
     /// Its launch template.
     pub template: Template,
     /// The nodes that are to be replaced.
     pub nodes: Vec<String>,
+    /// Those of them that somebody else had cordoned: they stay so if they are not replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cordoned: Vec<String>,
+    /// How many nodes a group beside it wanted already: one that an earlier try has left.
+    #[serde(default)]
+    pub beside: u32,
+    /// How nodes and pods did.
+    pub vitals: Vitals,
+}
+
+impl Was {
+    /// How many nodes there shall be at the end, in both groups.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.sizes.desired.saturating_add(self.beside)
+    }
 }
 
 /// Cluster Autoscaler, scaled to nothing for a while.
@@ -34,22 +59,114 @@ pub struct Paused {
     pub replicas: u32,
 }
 
-/// One thing that is about to be done, or was seen to be done. Written before the effect.
+/// One change of the world. Each may be made again with no harm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "do")]
+pub enum Effect {
+    /// Cluster Autoscaler is scaled to nothing, so that it does not take away what is made.
+    PauseAutoscaler {
+        /// As it is.
+        paused: Paused,
+    },
+    /// Cluster Autoscaler runs again as before.
+    ResumeAutoscaler {
+        /// As it was.
+        paused: Paused,
+    },
+    /// A launch template version with the image for the new minor. Nothing that runs changes by it.
+    MakeTemplate,
+    /// The group gets the new template, and room for more nodes.
+    Surge {
+        /// Its template from now on.
+        template: Template,
+        /// Its sizes from now on.
+        sizes: Sizes,
+    },
+    /// A group of the new template is made beside the old one, which may shrink to nothing from now on.
+    MakeGroup {
+        /// The name of the new one.
+        name: String,
+        /// Its template.
+        template: Template,
+        /// Its sizes.
+        sizes: Sizes,
+        /// The sizes of the old one from now on.
+        old: Sizes,
+    },
+    /// A node gets no more pods, and nothing from load balancers.
+    Cordon {
+        /// The node.
+        node: String,
+        /// Its instance.
+        instance: String,
+        /// Whether it is a new one that there is no more need of; else it is an old one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        surplus: bool,
+    },
+    /// Pods that do not leave their node are deleted, by consent or policy.
+    DeletePods {
+        /// The node.
+        node: String,
+        /// The pods, `namespace/name`.
+        pods: Vec<String>,
+    },
+    /// A node's instance is ended.
+    Terminate {
+        /// The node.
+        node: String,
+        /// Its instance.
+        instance: String,
+        /// Whether its group wants one less then; else the group replaces it.
+        shrink: bool,
+    },
+    /// A node takes pods again: it is not replaced now.
+    Release {
+        /// The node.
+        node: String,
+    },
+    /// A group that has done its part gets the sizes that it shall keep.
+    Restore {
+        /// The group.
+        group: String,
+        /// Its sizes.
+        sizes: Sizes,
+        /// Its template; `None`: as it is.
+        template: Option<Template>,
+    },
+    /// A group with no instances left is deleted.
+    DeleteGroup {
+        /// The group.
+        group: String,
+    },
+}
+
+impl Effect {
+    /// Whether it takes something back, or puts something in order: that cannot be given up.
+    #[must_use]
+    pub fn mends(&self) -> bool {
+        matches!(self, Self::ResumeAutoscaler { .. } | Self::Release { .. } | Self::Restore { .. })
+    }
+}
+
+/// One line of a roll.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "moved")]
 pub enum Moved {
     /// It begins, with the group as it is.
     Begun {
         /// As it is.
-        was: Was,
+        was: Box<Was>,
     },
-    /// Cluster Autoscaler is paused, so that it does not take away what is made.
-    AutoscalerPaused {
-        /// As it was.
-        paused: Paused,
+    /// An effect is about to be made.
+    Meant {
+        /// It.
+        effect: Effect,
     },
-    /// It runs again as before.
-    AutoscalerRestored,
+    /// It was made.
+    Made {
+        /// It.
+        effect: Effect,
+    },
     /// A launch template version was made.
     TemplateMade {
         /// It.
@@ -57,51 +174,28 @@ pub enum Moved {
         /// Its image.
         image: String,
     },
-    /// A group beside the old one is made.
-    GroupMade {
-        /// Its name.
-        name: String,
-    },
-    /// The group gets the template and room for more nodes.
-    Surged {
-        /// How many it wants now.
-        desired: u32,
-        /// Its greatest size now.
-        max: u32,
-    },
-    /// A node gets no more pods.
-    Cordoned {
-        /// The node.
-        node: String,
-        /// Its instance.
-        instance: String,
-    },
-    /// The pods that do not leave a node are deleted, by consent or policy.
-    Forced {
-        /// The node.
-        node: String,
-        /// The pods.
-        pods: Vec<String>,
-    },
     /// A node has no pod left that had to leave.
     Emptied {
         /// The node.
         node: String,
     },
-    /// Its instance is ended.
-    Terminated {
+    /// A node that was being replaced is not there any more, by whomever.
+    Gone {
         /// The node.
         node: String,
     },
-    /// A node takes pods again: it is not replaced now.
-    Released {
-        /// The node.
-        node: String,
+    /// The next nodes have to wait: new ones are not ready, or workloads are worse off than before.
+    Unsettled {
+        /// Why.
+        why: String,
     },
-    /// The group has its own sizes again.
-    SizeRestored,
-    /// The old group is deleted.
-    GroupDeleted,
+    /// They need not any more.
+    Settled,
+    /// It cannot go on: from here on all is taken back that can be. Said again, the surplus stays too.
+    GivenUp {
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// Where a node stands that was touched.
@@ -113,10 +207,24 @@ pub enum NodePhase {
     Forced,
     /// None is left; load balancers forget it.
     Emptied,
-    /// Its instance is being ended.
+    /// Its instance is about to be ended.
+    Terminating,
+    /// Its instance was told to end.
     Terminated,
+    /// It is about to take pods again.
+    Releasing,
     /// It takes pods again.
     Released,
+    /// It is not there any more.
+    Gone,
+}
+
+impl NodePhase {
+    /// Whether something is left to be done to the node.
+    #[must_use]
+    pub fn is_unfinished(self) -> bool {
+        !matches!(self, Self::Terminated | Self::Released | Self::Gone)
+    }
 }
 
 /// One node that was touched.
@@ -124,10 +232,43 @@ pub enum NodePhase {
 pub struct NodeRoll {
     /// Its instance.
     pub instance: String,
+    /// Whether it is a new one that there is no more need of.
+    pub surplus: bool,
+    /// Since when it is being replaced.
+    pub began: Timestamp,
     /// Where it stands.
     pub phase: NodePhase,
     /// Since when.
     pub since: Timestamp,
+    /// Whether its group was told to want one less for it.
+    pub shrunk: bool,
+}
+
+/// An effect of which nobody knows yet whether it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meant {
+    /// It.
+    pub effect: Effect,
+    /// Since when it is meant.
+    pub since: Timestamp,
+}
+
+/// The room that new nodes have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// How many nodes more were asked for than there were.
+    pub extra: u32,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A roll that is being taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Why.
+    pub failure: Failure,
+    /// Whether new nodes that there is no need of stay: taking them away failed as well.
+    pub surplus_stays: bool,
 }
 
 /// What the lines add up to.
@@ -137,33 +278,242 @@ pub struct Roll {
     pub was: Was,
     /// Since when it is rolled.
     pub since: Timestamp,
-    /// Cluster Autoscaler, while it is paused.
+    /// The effect of which nobody knows yet whether it was made: at most one at any time.
+    pub meant: Option<Meant>,
+    /// Cluster Autoscaler, from when it is about to be paused until it runs again.
     pub paused: Option<Paused>,
     /// The template that was made.
     pub template: Option<Template>,
-    /// The group that was made beside it.
-    pub new_group: Option<String>,
-    /// Since when the group has room for more nodes; `None` before that, and after its sizes are restored.
-    pub surged: Option<Timestamp>,
+    /// The room for new nodes, from when it is about to be made.
+    pub room: Option<Room>,
     /// The nodes that were touched.
     pub nodes: BTreeMap<String, NodeRoll>,
-    /// Whether the old group was deleted.
-    pub deleted: bool,
+    /// Since when the next nodes have to wait, where they have to.
+    pub unsettled: Option<Timestamp>,
+    /// The groups that have the sizes that they shall keep.
+    pub restored: BTreeSet<String>,
+    /// Why it is taken back, if it is.
+    pub given_up: Option<GivenUp>,
 }
 
 impl Roll {
     /// What the lines so far and one more add up to; `None` where it may not follow.
     #[must_use]
     pub fn after(state: Option<Self>, moved: &Moved, at: Timestamp) -> Option<Self> {
-        let _ = (state, moved, at);
-        todo!()
+        match (state, moved) {
+            (None, Moved::Begun { was }) => Some(Self::begun(was, at)),
+            (None, _) | (Some(_), Moved::Begun { .. }) => None,
+            (Some(mut roll), moved) => roll.apply(moved, at).then_some(roll),
+        }
+    }
+
+    /// Whether somebody else had cordoned a node before: then it is not for us to let pods onto it.
+    #[must_use]
+    pub fn was_cordoned(&self, node: &str) -> bool {
+        self.was.cordoned.iter().any(|name| name == node)
+    }
+
+    fn begun(was: &Was, at: Timestamp) -> Self {
+        Self {
+            was: was.clone(),
+            since: at,
+            meant: None,
+            paused: None,
+            template: None,
+            room: None,
+            nodes: BTreeMap::new(),
+            unsettled: None,
+            restored: BTreeSet::new(),
+            given_up: None,
+        }
+    }
+
+    /// Whether it may wait for another day: no node is half done, nothing is being taken back, and there are nodes
+    /// left to be replaced.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let replaced = |name: &String| self.nodes.get(name).is_some_and(|node| !node.phase.is_unfinished());
+        self.meant.is_none()
+            && self.given_up.is_none()
+            && !self.nodes.values().any(|node| node.phase.is_unfinished())
+            && !self.was.nodes.iter().all(replaced)
+    }
+
+    /// Applies a line; `false` where it may not follow.
+    fn apply(&mut self, moved: &Moved, at: Timestamp) -> bool {
+        match moved {
+            Moved::Begun { .. } => return false,
+            Moved::Meant { effect } => return self.mean(effect, at),
+            Moved::Made { effect } => self.made(effect, at),
+            Moved::TemplateMade { template, .. } => {
+                self.template = Some(template.clone());
+                self.no_more(&Effect::MakeTemplate);
+            }
+            Moved::Emptied { node } => {
+                return self.pass(node, &[NodePhase::Cordoned, NodePhase::Forced], NodePhase::Emptied, at);
+            }
+            Moved::Gone { node } => match self.nodes.get_mut(node) {
+                Some(touched) => touched.enter(NodePhase::Gone, at),
+                None => return false,
+            },
+            Moved::Unsettled { .. } => self.unsettled = self.unsettled.or(Some(at)),
+            Moved::Settled => self.unsettled = None,
+            Moved::GivenUp { failure } => self.give_up(failure),
+        }
+        true
+    }
+
+    fn give_up(&mut self, failure: &Failure) {
+        // Only a refusal gives that up: then it was not paused, and needs not run again.
+        if matches!(self.meant, Some(Meant { effect: Effect::PauseAutoscaler { .. }, .. })) {
+            self.paused = None;
+        }
+        self.meant = None;
+        match &mut self.given_up {
+            Some(given_up) => given_up.surplus_stays = true,
+            None => self.given_up = Some(GivenUp { failure: failure.clone(), surplus_stays: false }),
+        }
+    }
+
+    /// An effect is meant. One that was meant before and not known to be made gives way.
+    fn mean(&mut self, effect: &Effect, at: Timestamp) -> bool {
+        let may = match effect {
+            Effect::PauseAutoscaler { paused } => {
+                let first = self.paused.is_none();
+                self.paused.get_or_insert_with(|| paused.clone());
+                first || self.means(effect)
+            }
+            Effect::ResumeAutoscaler { .. } => self.paused.is_some(),
+            Effect::MakeTemplate => self.template.is_none(),
+            Effect::Surge { sizes, .. } => self.open(effect, sizes.desired, self.was.sizes.desired, at),
+            Effect::MakeGroup { sizes, .. } => self.open(effect, sizes.desired, self.was.beside, at),
+            Effect::Cordon { node, instance, surplus } => self.cordon(node, instance, *surplus, at),
+            Effect::DeletePods { node, .. } => {
+                self.pass(node, &[NodePhase::Cordoned, NodePhase::Forced], NodePhase::Forced, at)
+            }
+            Effect::Terminate { node, shrink, .. } => self.terminate(node, *shrink, at),
+            Effect::Release { node } => self.release(node, at),
+            Effect::Restore { .. } | Effect::DeleteGroup { .. } => !self.has_unfinished(),
+        };
+        if may && !self.means(effect) {
+            self.meant = Some(Meant { effect: effect.clone(), since: at });
+        }
+        may
+    }
+
+    fn means(&self, effect: &Effect) -> bool {
+        self.meant.as_ref().is_some_and(|meant| meant.effect == *effect)
+    }
+
+    fn no_more(&mut self, effect: &Effect) {
+        if self.means(effect) {
+            self.meant = None;
+        }
+    }
+
+    fn has_unfinished(&self) -> bool {
+        self.nodes.values().any(|node| node.phase.is_unfinished())
+    }
+
+    /// A node is cordoned, for the first time or again: its drain counts from the first.
+    fn cordon(&mut self, node: &str, instance: &str, surplus: bool, at: Timestamp) -> bool {
+        match self.nodes.get_mut(node).filter(|touched| touched.phase.is_unfinished()) {
+            Some(touched) if touched.phase == NodePhase::Releasing => false,
+            Some(touched) => {
+                touched.enter(NodePhase::Cordoned, at);
+                touched.shrunk = false;
+                true
+            }
+            None => {
+                let touched = NodeRoll {
+                    instance: instance.to_owned(),
+                    surplus,
+                    began: at,
+                    phase: NodePhase::Cordoned,
+                    since: at,
+                    shrunk: false,
+                };
+                self.nodes.insert(node.to_owned(), touched);
+                true
+            }
+        }
+    }
+
+    /// No instance ends whose node was not emptied, or its pods deleted by consent.
+    fn terminate(&mut self, node: &str, shrink: bool, at: Timestamp) -> bool {
+        let from = [NodePhase::Emptied, NodePhase::Forced, NodePhase::Terminating];
+        let may = self.pass(node, &from, NodePhase::Terminating, at);
+        if let Some(touched) = self.nodes.get_mut(node).filter(|_| may) {
+            touched.shrunk = shrink;
+        }
+        may
+    }
+
+    fn release(&mut self, node: &str, at: Timestamp) -> bool {
+        match self.nodes.get_mut(node).filter(|touched| touched.phase.is_unfinished()) {
+            Some(touched) => {
+                touched.shrunk = false;
+                touched.enter(NodePhase::Releasing, at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// An effect was made. Said twice, it is as if it were said once.
+    fn made(&mut self, effect: &Effect, at: Timestamp) {
+        if !self.means(effect) {
+            return;
+        }
+        self.meant = None;
+        match effect {
+            Effect::ResumeAutoscaler { .. } => self.paused = None,
+            Effect::Surge { .. } | Effect::MakeGroup { .. } => {
+                self.room = self.room.map(|room| Room { since: at, ..room });
+            }
+            Effect::Terminate { node, .. } => {
+                self.pass(node, &[NodePhase::Terminating], NodePhase::Terminated, at);
+            }
+            Effect::Release { node } => {
+                self.pass(node, &[NodePhase::Releasing], NodePhase::Released, at);
+            }
+            Effect::Restore { group, .. } => {
+                self.restored.insert(group.clone());
+            }
+            Effect::PauseAutoscaler { .. }
+            | Effect::MakeTemplate
+            | Effect::Cordon { .. }
+            | Effect::DeletePods { .. }
+            | Effect::DeleteGroup { .. } => {}
+        }
+    }
+
+    /// There is room for more nodes, or about to be: once, and with the new template only.
+    fn open(&mut self, effect: &Effect, wants: u32, wanted: u32, since: Timestamp) -> bool {
+        let may = self.template.is_some() && (self.room.is_none() || self.means(effect));
+        if may {
+            self.room = Some(Room { extra: wants.saturating_sub(wanted), since });
+        }
+        may
+    }
+
+    fn pass(&mut self, node: &str, from: &[NodePhase], to: NodePhase, at: Timestamp) -> bool {
+        match self.nodes.get_mut(node).filter(|touched| from.contains(&touched.phase)) {
+            Some(touched) => {
+                touched.enter(to, at);
+                true
+            }
+            None => false,
+        }
     }
 }
 
-impl Roll {
-    /// Whether no node is half done: cordoned, being emptied, or being ended.
-    #[must_use]
-    pub fn is_at_rest(&self) -> bool {
-        self.nodes.values().all(|node| matches!(node.phase, NodePhase::Released | NodePhase::Terminated))
+impl NodeRoll {
+    /// Said again, a phase lasts since it was said first.
+    fn enter(&mut self, phase: NodePhase, at: Timestamp) {
+        if self.phase != phase {
+            self.phase = phase;
+            self.since = at;
+        }
     }
 }

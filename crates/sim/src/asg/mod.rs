@@ -16,4 +16,5 @@ mod template;
 
 pub(crate) use api::{locate, operation, perform, targeted};
 pub(crate) use group::AutoScalingGroup;
+pub(crate) use machine::Machine;
 pub(crate) use template::LaunchTemplate;

@@ -163,6 +163,9 @@ pub(crate) fn check_cluster(
             return Err(wrong(&format!("{place}.self_managed.{}", group.name), problem));
         }
     }
+    if let Some(problem) = cluster.kubernetes.as_ref().and_then(|inside| inside.problem(cluster)) {
+        return Err(wrong(&format!("{place}.kubernetes"), problem));
+    }
     let mut names = BTreeSet::new();
     for addon in &cluster.addons {
         let place = format!("{place}.addons.{}", addon.name);

@@ -14,6 +14,7 @@ use crate::minor::Minor;
 pub(crate) mod checks;
 mod incidents;
 mod insights;
+pub(crate) mod kubernetes;
 mod self_managed;
 
 pub use checks::FleetError;
@@ -21,6 +22,11 @@ pub use incidents::{
     Act, Always, Breaks, BrokenAddon, ErrorEffect, FailUpdate, Fault, FaultTarget, ScheduledAct, Times,
 };
 pub use insights::{ClientSpec, DeprecationSpec, InsightSpec};
+pub use kubernetes::{
+    Amount, BudgetSpec, ComponentName, ComponentSpec, Denial, DeprecatedCaller, KarpenterSpec, KubernetesSpec,
+    Percent, PoolSpec, ProxyModeSpec, Selects, StoredSpec, StrategySpec, WebhookKind, WebhookSpec, WorkloadKind,
+    WorkloadSpec,
+};
 pub use self_managed::{
     Architecture, Follow, GroupTemplateSpec, ImageFamily, LaunchFailure, SelfManagedSpec,
 };
@@ -226,6 +232,8 @@ pub struct ClusterSpec {
     pub deleted_after_m: Option<u32>,
     /// Created again under the same name that many minutes after the start.
     pub recreated_after_m: Option<u32>,
+    /// What is inside it; unset: it has no Kubernetes API.
+    pub kubernetes: Option<KubernetesSpec>,
     /// What a judge should expect of it. Handed out by `/_sim/state`, never looked at.
     #[serde(default)]
     pub expect: Option<BTreeMap<String, Value>>,

@@ -46,8 +46,11 @@ fn body(world: &World, cluster: &Cluster) -> Value {
     let id = format!("{:016X}{:016X}", ids.next(), ids.next());
     let issuer = format!("https://oidc.eks.{}.amazonaws.com/id/{id}", place.region);
     let url = spec.endpoint.url.clone();
+    let served = world.kubernetes_at.as_ref().filter(|_| cluster.kubernetes.is_some());
+    let url = url.or_else(|| served.map(|at| at.of(cluster)));
     let url = url.unwrap_or_else(|| format!("https://{id}.gr7.{}.eks.amazonaws.com", place.region));
     let authority = spec.endpoint.certificate_authority.clone();
+    let authority = authority.or_else(|| served.map(|at| at.authority.clone()));
     json!({
         "name": spec.name,
         "arn": cluster.arn,

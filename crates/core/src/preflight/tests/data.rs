@@ -90,7 +90,7 @@ fn what_kubernetes_or_eks_refuses_may_not_be_overridden() {
     for code in Code::ALL.iter().filter(|code| code.about().level == Level::Block) {
         assert!(!(refused.contains(code) && code.may_be_overridden()), "{code}");
     }
-    for code in [Code::InsightError, Code::DeprecatedApiCalled, Code::BudgetNeverAllows, Code::DrainBlocked] {
+    for code in [Code::InsightError, Code::DeprecatedApiCalled, Code::DrainBlocked] {
         assert!(code.may_be_overridden(), "{code}");
     }
 }

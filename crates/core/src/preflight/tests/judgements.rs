@@ -6,7 +6,8 @@ use super::super::fixture::{
 use super::{of, worst};
 use crate::finding::{Code, Finding, Level};
 use crate::inside::{
-    AutoScalingGroup, Backend, Budget, BudgetRule, Called, CountOrShare, Inside, NodeGroupOf, Owner, Seen,
+    AutoScalingGroup, Backend, Budget, BudgetRule, Called, CountOrShare, Inside, NodeGroupOf, Owner,
+    ProxyMode, Seen, Workload, WorkloadKind,
 };
 use crate::preflight::preflight;
 
@@ -357,4 +358,82 @@ fn a_claim_that_must_not_be_disrupted_names_its_pool() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].subject, "node pool jobs");
     assert!(found[0].message.contains("claim jobs-x"), "{found:?}");
+}
+
+#[test]
+fn ipvs_blocks_where_it_is_off() {
+    let ipvs = |target| {
+        level(Code::KubeProxyIpvs, "1.39", target, |inside| {
+            inside.proxy_mode = Seen::Is(Some(ProxyMode::Ipvs));
+        })
+    };
+    assert_eq!(ipvs("1.39"), Level::Warn);
+    assert_eq!(ipvs("1.40"), Level::Block);
+}
+
+#[test]
+fn a_stale_status_is_judged_by_nobody() {
+    let stale = |inside: &mut Inside| {
+        let budget = &mut seen(&mut inside.budgets)[0];
+        (budget.desired, budget.allowed, budget.observed) = (3, 0, false);
+    };
+    assert_eq!(level(Code::BudgetNeverAllows, "1.33", "1.34", stale), Level::Pass);
+    assert_eq!(
+        level(Code::BudgetStale, "1.33", "1.34", stale),
+        Level::Unknown,
+        "and so it does not pass unseen"
+    );
+}
+
+#[test]
+fn a_pod_that_nothing_makes_again_is_said_to_be_lost_once() {
+    let bare = |inside: &mut Inside| {
+        let pod = &mut seen(&mut inside.pods)[0];
+        (pod.owner, pod.local_storage) = (None, true);
+    };
+    assert_eq!(level(Code::BarePods, "1.33", "1.34", bare), Level::Warn);
+    assert_eq!(level(Code::LocalStorage, "1.33", "1.34", bare), Level::Pass);
+}
+
+#[test]
+fn static_pods_and_those_of_daemon_sets_are_not_moved() {
+    let level = level(Code::GracePeriod, "1.33", "1.34", |inside| {
+        let pods = seen(&mut inside.pods);
+        (pods[0].grace_s, pods[0].mirror) = (0, true);
+        pods[1].grace_s = 0;
+        pods[1].owner = Some(Owner { kind: "DaemonSet".into(), name: "agent".into() });
+    });
+    assert_eq!(level, Level::Pass);
+}
+
+#[test]
+fn workloads_of_nobody_or_of_the_system_are_left_out() {
+    let left_out = |code, change: fn(&mut Workload)| {
+        level(code, "1.33", "1.34", |inside| {
+            let mut workload = Workload { recreate: true, ..workload("admin", 1) };
+            change(&mut workload);
+            seen(&mut inside.workloads).push(workload);
+        })
+    };
+    assert_eq!(left_out(Code::SingleReplica, |workload| workload.system = true), Level::Pass);
+    assert_eq!(left_out(Code::RecreateStrategy, |workload| workload.system = true), Level::Pass);
+    assert_eq!(left_out(Code::RecreateStrategy, |workload| workload.wants = 0), Level::Pass);
+    let nowhere = |workload: &mut Workload| (workload.kind, workload.wants) = (WorkloadKind::DaemonSet, 0);
+    assert_eq!(left_out(Code::DaemonSetSupport, nowhere), Level::Pass);
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_no_home_for_a_volume() {
+    let level = level(Code::ZonalVolumes, "1.33", "1.34", |inside| seen(&mut inside.nodes)[0].ready = false);
+    assert_eq!(level, Level::Warn);
+}
+
+#[test]
+fn a_pools_budget_of_nothing_is_spelt_in_two_ways() {
+    for (budget, wanted) in [("0", Level::Warn), ("0%", Level::Warn), ("10", Level::Pass)] {
+        let level = level(Code::PoolBudgetZero, "1.33", "1.34", |inside| {
+            seen(&mut inside.pools)[0].budgets = vec![budget.into()];
+        });
+        assert_eq!(level, wanted, "{budget}");
+    }
 }

@@ -1,0 +1,111 @@
+//! What is on a node, as the product reads it, and as a test does.
+
+use std::collections::BTreeSet;
+
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use eks_upgrade_core::arn::ClusterArn;
+use eks_upgrade_core::inside::Inside;
+use eks_upgrade_kube::{Finds, KubeReads};
+use eks_upgrade_pipeline::ports::EksDown;
+use eks_upgrade_pipeline::ports::inside::{ApiServer, Depth, Insides};
+use eks_upgrade_tests::kube::Server;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::json;
+
+/// The way to the harness's server, for one who may read everything.
+struct Harness {
+    server: ApiServer,
+    sdk: SdkConfig,
+}
+
+impl Finds for Harness {
+    async fn api_server(&self, _: &ClusterArn) -> Result<ApiServer, EksDown> {
+        Ok(self.server.clone())
+    }
+
+    async fn sdk(&self, _: &ClusterArn) -> Result<SdkConfig, EksDown> {
+        Ok(self.sdk.clone())
+    }
+}
+
+/// What the product sees.
+pub async fn read(server: &Server) -> Inside {
+    let caller = server.grant(&["system:masters"]);
+    let keys =
+        Credentials::new(&caller.access_key, &caller.secret_key, Some(caller.session_token), None, "harness");
+    let sdk = SdkConfig::builder()
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .build();
+    let ca = server.authority_pem().as_bytes().to_vec();
+    let api = ApiServer { endpoint: server.endpoint().to_owned(), ca, subnets: Vec::new() };
+    let cluster = format!("arn:aws:eks:eu-west-1:123456789012:cluster/{}", server.cluster());
+    let reads = KubeReads::new(Harness { server: api, sdk });
+    reads.inside(&cluster.parse().unwrap(), Depth::Drain).await
+}
+
+/// The names of the pods on a node, once so many at least are settled there: running, with nothing to come.
+pub async fn on_node(server: &Server, namespace: &str, node: &str, least: usize) -> BTreeSet<String> {
+    let pods = Api::<Pod>::namespaced(server.admin(), namespace);
+    let look = async || {
+        let on = ListParams::default().fields(&format!("spec.nodeName={node}"));
+        let all = pods.list(&on).await.unwrap().items;
+        let runs = |pod: &Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running");
+        let settled = all.len() >= least && all.iter().all(runs);
+        settled.then(|| all.iter().map(ResourceExt::name_any).collect())
+    };
+    server.wait_for("the pods of a node", look).await
+}
+
+/// Waits until the controller has counted the pods of every budget as they are.
+pub async fn budgets_are_seen(server: &Server, namespace: &str) {
+    let client = server.admin();
+    let budgets = Api::<PodDisruptionBudget>::namespaced(client.clone(), namespace);
+    let pods = Api::<Pod>::namespaced(client, namespace);
+    let look = async || {
+        for budget in budgets.list(&ListParams::default()).await.unwrap() {
+            let app = budget.spec.as_ref()?.selector.as_ref()?.match_labels.as_ref()?.get("app")?.clone();
+            let covered = pods.list(&ListParams::default().labels(&format!("app={app}"))).await.unwrap();
+            let ready = covered.iter().filter(|pod| is_ready(pod)).count();
+            let status = budget.status.as_ref()?;
+            let counted = usize::try_from(status.current_healthy) == Ok(ready) && status.expected_pods > 0;
+            if !counted || status.observed_generation != budget.metadata.generation {
+                return None;
+            }
+        }
+        Some(())
+    };
+    server.wait_for("the status of budgets", look).await;
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Makes a pod ready that does not get so by itself.
+pub async fn mend_pod(server: &Server, namespace: &str, pod: &str) {
+    let ready = json!({"type": "Ready", "status": "True"});
+    set(server, namespace, pod, json!({"conditions": [ready]})).await;
+}
+
+/// Has a pod's container crash again and again.
+pub async fn break_pod(server: &Server, namespace: &str, pod: &str) {
+    let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    let container = json!({
+        "name": "app", "image": "registry.example/app:1", "imageID": "", "ready": false,
+        "restartCount": 9, "state": waiting,
+    });
+    set(server, namespace, pod, json!({"containerStatuses": [container]})).await;
+}
+
+async fn set(server: &Server, namespace: &str, pod: &str, status: serde_json::Value) {
+    let pods = Api::<Pod>::namespaced(server.admin(), namespace);
+    let patch = Patch::Strategic(json!({"status": status}));
+    pods.patch_status(pod, &PatchParams::default(), &patch).await.unwrap();
+}
