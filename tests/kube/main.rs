@@ -4,4 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod access;
+mod busy;
 mod harness;
+mod product;
+mod reads;
+mod writes;

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from typing import Any, Iterator
 
 import pytest
+import yaml
 
 from . import definitions
 from . import template as sam
 
 TEMPLATE = sam.read()
 SPOKE = sam.read(sam.TEMPLATE.parent / "spoke.yaml")
+KUBERNETES = sam.TEMPLATE.parent / "kubernetes"
+ENTRIES = sam.read(KUBERNETES / "access-entries.yaml")
 FUNCTIONS = sam.of_type(TEMPLATE, "AWS::Serverless::Function")
 MACHINES = sam.of_type(TEMPLATE, "AWS::Serverless::StateMachine")
 ROLES = sam.of_type(TEMPLATE, "AWS::IAM::Role")
@@ -62,6 +66,10 @@ def _statements(template: dict[str, Any] = TEMPLATE) -> Iterator[tuple[str, dict
     for policy in sam.of_type(template, "AWS::IAM::RolePolicy").values():
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             yield policy["Properties"]["RoleName"]["Ref"], statement
+    for policy in sam.of_type(template, "AWS::IAM::ManagedPolicy").values():
+        for role in policy["Properties"].get("Roles", []):
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                yield role["Ref"], statement
 
 
 def _actions_of(role: str, service: str) -> set[str]:
@@ -112,6 +120,44 @@ def test_any_resource_only_where_the_service_knows_none(template: dict[str, Any]
         if "*" in _listed(statement["Resource"]):
             too_wide = set(_listed(statement["Action"])) - WITHOUT_RESOURCE_TYPE
             assert not too_wide, f"{role} may do {sorted(too_wide)} to anything"
+
+
+REGIONS = [f"ap-southeast-{number}" for number in range(12)]
+"""More Regions than most fleets have, with names as long as they come."""
+
+
+def _deployed(value: Any) -> Any:
+    """About what CloudFormation makes of a policy, with every option chosen and in many Regions."""
+    match value:
+        case {"Fn::If": ["HasMoreRegions", *_]} | {"Ref": "Regions"}:
+            return REGIONS
+        case {"Fn::If": [_, chosen, _]}:
+            return _deployed(chosen)
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{[^}]+\}", "123456789012", text)
+        case {"Ref": _} | {"Fn::GetAtt": _}:
+            return "arn:aws:dynamodb:ap-southeast-1:123456789012:table/eks-upgrade-ledger"
+        case dict():
+            return {key: _deployed(inner) for key, inner in value.items()}
+        case list():
+            return [_deployed(inner) for inner in value]
+    return value
+
+
+def _length(documents: list[Any]) -> int:
+    """As IAM counts it: without white space."""
+    return sum(len(json.dumps(_deployed(document), separators=(",", ":"))) for document in documents)
+
+
+@pytest.mark.parametrize("template", [TEMPLATE, SPOKE], ids=["home", "spoke"])
+def test_policies_fit_into_the_quotas_of_iam(template: dict[str, Any]) -> None:
+    attached = sam.of_type(template, "AWS::IAM::RolePolicy").values()
+    for name, role in sam.of_type(template, "AWS::IAM::Role").items():
+        own = [_if_so(policy)["PolicyDocument"] for policy in role["Properties"].get("Policies", [])]
+        own += [one["Properties"]["PolicyDocument"] for one in attached if one["Properties"]["RoleName"]["Ref"] == name]
+        assert _length(own) <= 10_240, name
+    for name, policy in sam.of_type(template, "AWS::IAM::ManagedPolicy").items():
+        assert _length([policy["Properties"]["PolicyDocument"]]) <= 6_144, name
 
 
 def test_roles_have_no_managed_policies() -> None:
@@ -306,7 +352,7 @@ def _sessions(statement: dict[str, Any]) -> set[str]:
     return {user.removeprefix("*:") for user in _listed(users)}
 
 
-def test_each_session_in_a_spoke_is_one_boundary_s() -> None:
+def test_a_session_that_changes_something_in_a_spoke_is_one_function_s() -> None:
     trust = SPOKE["Resources"]["SpokeRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     sessions = {}
     for statement in map(_if_so, trust):
@@ -315,7 +361,7 @@ def test_each_session_in_a_spoke_is_one_boundary_s() -> None:
         arns = [_if_so(arn)["Fn::Sub"] for arn in _listed(condition["ArnLike"]["aws:PrincipalArn"])]
         sessions[condition["StringEquals"]["sts:RoleSessionName"]] = [arn.split("${HubStackName}-")[1] for arn in arns]
     assert sessions == {
-        "eks-upgrade": ["IntakeRole-*", "PlanRole-*", "DecideRole-*", "InspectRole-*"],
+        "eks-upgrade": ["IntakeRole-*", "PlanRole-*", "DecideRole-*", "InspectRole-*", "KubeRole-*"],
         "eks-upgrade-act": ["ActRole-*"],
         "eks-upgrade-kube": ["KubeRole-*"],
     }
@@ -340,6 +386,16 @@ def test_who_changes_something_at_home_may_do_the_same_in_a_spoke_and_nobody_els
     changing = {action for action in at_home if _changes(action)}
     assert changing == {action for action, sessions in in_spoke if sessions == {session} and _changes(action)}
     assert not [action for action, sessions in in_spoke if _changes(action) and len(sessions) != 1]
+
+
+def test_what_a_spoke_grants_by_a_parameter_is_for_named_sessions() -> None:
+    granted = [
+        policy["Properties"]["PolicyDocument"]["Statement"]
+        for kind in ("AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy")
+        for policy in sam.of_type(SPOKE, kind).values()
+    ]
+    assert len(granted) == 3
+    assert all(_sessions(statement) for statements in granted for statement in statements)
 
 
 def test_who_looks_at_home_may_look_in_a_spoke() -> None:
@@ -430,6 +486,25 @@ def test_a_machine_may_do_what_its_definition_does_and_no_more(name: str) -> Non
     assert _actions_of(role, "states") == (
         {"states:StartExecution", "states:DescribeExecution", "states:StopExecution"} if nested else set()
     )
+
+
+def test_an_access_entry_gives_the_group_that_rbac_binds_and_none_to_a_spoke() -> None:
+    given = {
+        entry["Properties"]["PrincipalArn"]["Ref"]: entry["Properties"].get("KubernetesGroups")
+        for entry in sam.of_type(ENTRIES, "AWS::EKS::AccessEntry").values()
+    }
+    assert given == {
+        "InspectRoleArn": ["eks-upgrade:inspect"],
+        "KubeRoleArn": ["eks-upgrade:kube"],
+        # Its sessions share one entry: a group would be for who looks and for who changes alike.
+        "SpokeRoleArn": None,
+    }
+    for file in ("inspect", "kube"):
+        objects = yaml.safe_load_all((KUBERNETES / f"{file}.yaml").read_text())
+        [binding] = [one for one in objects if one["kind"] == "ClusterRoleBinding"]
+        assert [(one["kind"], one["name"]) for one in binding["subjects"]] == [("Group", f"eks-upgrade:{file}")]
+    # RBAC in a spoke binds the name that EKS makes of the role and the session.
+    assert not [entry for entry in ENTRIES["Resources"].values() if "Username" in entry["Properties"]]
 
 
 def test_without_the_local_parameter_only_aws_health_is_heard() -> None:

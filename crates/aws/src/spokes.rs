@@ -142,6 +142,8 @@ impl<C> fmt::Debug for Clients<C> {
 mod tests {
     use std::sync::Arc;
 
+    use aws_config::BehaviorVersion;
+
     use super::*;
 
     fn place(region: &str, account: &str) -> Home {
@@ -173,7 +175,8 @@ mod tests {
 
     #[tokio::test]
     async fn clients_are_of_their_place_and_made_once() {
-        let sdk = SdkConfig::builder().region(Region::new("us-east-1")).build();
+        let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new("us-east-1"));
+        let sdk = loader.no_credentials().load().await;
         let there = vec![spoke("222222222222", "eu-west-1")];
         let spokes = Spokes::new(&sdk, place("us-east-1", "123456789012"), there, Session::Inside);
         let config = spokes.config("eks:Any", &place("eu-west-1", "222222222222")).await.unwrap();

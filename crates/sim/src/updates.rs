@@ -140,7 +140,9 @@ impl Cluster {
     /// The next instant at which something happens in it.
     pub(crate) fn next_beat(&self) -> Option<Ms> {
         let beats = self.running_updates().filter_map(|(_, update)| update.beats.front());
-        beats.map(|(at, _)| *at).chain(self.next_break())
+        beats
+            .map(|(at, _)| *at)
+            .chain(self.next_break())
             .chain(self.next_group_event())
             .chain(self.next_kubernetes_event())
             .min()

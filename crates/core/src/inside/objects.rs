@@ -226,6 +226,7 @@ pub enum Backend {
 
 /// One webhook of an admission configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // Facts, each by itself.
 pub struct Webhook {
     /// The configuration's name.
     pub configuration: String,

@@ -137,8 +137,8 @@ pub(super) fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp)
             Some(Phase::Following { behind, unmoved_since, .. }) => {
                 settle_follow(step, *behind, *unmoved_since, world, now)
             }
-            None | Some(Phase::Failed { .. })
-                if matches!(step.kind, StepKind::Follow { .. }) && state.is_ready(step) =>
+            // One that stalled is a person's business.
+            None if matches!(step.kind, StepKind::Follow { .. }) && state.is_ready(step) =>
             {
                 let behind = behind(step, world.inside.following()?)?;
                 Some(Event::FollowBegan { step: step.id.clone(), behind })

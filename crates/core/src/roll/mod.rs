@@ -8,9 +8,11 @@
 //! Where to read: `state` (the lines and their sum), `stand` (who is old, who is new), `node` (the way of one node),
 //! `forward` and `back` (the way of the group, and the way back after a failure).
 
+mod autoscaler;
 mod back;
 mod failure;
 mod forward;
+mod group;
 mod next;
 mod node;
 mod stand;
@@ -19,7 +21,7 @@ mod state;
 mod tests;
 
 pub use failure::denied;
-pub use next::{EVICT_AGAIN_S, Move, Scene, Verdict, next, pause_after};
+pub use next::{EVICT_AGAIN_S, Move, Scene, Verdict, needs_workloads, next, pause_after};
 pub use state::{Effect, GivenUp, Meant, Moved, NodePhase, NodeRoll, Paused, Roll, Room, Sizes, Was};
 
 use schemars::JsonSchema;

@@ -19,15 +19,12 @@ const HELD_S: u32 = 60;
 
 /// What is seen, and what is wanted.
 pub struct Scene<'a> {
-    /// The inside of the cluster: nodes, pods, budgets, webhooks.
+    /// The inside of the cluster: nodes, pods, budgets, webhooks; and workloads, where [`needs_workloads`] says so.
     pub inside: &'a Inside,
     /// The group; `None` where it is gone.
     pub group: Option<&'a AutoScalingGroup>,
     /// The group beside it ([`super::beside`]), where there is one.
     pub new_group: Option<&'a AutoScalingGroup>,
-    /// Cluster Autoscaler's deployment (`namespace/name`) and replicas, where there is one. Only asked for before there
-    /// is room for new nodes.
-    pub autoscaler: Option<(&'a str, u32)>,
     /// The version of the control plane: no node is made newer.
     pub control_plane: Minor,
     /// Where the nodes go.
@@ -107,6 +104,12 @@ pub fn pause_after(moves: &[Move]) -> Option<u32> {
     moves.iter().all(|one| matches!(one, Move::Evict { .. })).then_some(EVICT_AGAIN_S)
 }
 
+/// Whether the next look needs workloads: only to find Cluster Autoscaler, before there is room for new nodes.
+#[must_use]
+pub fn needs_workloads(roll: Option<&Roll>) -> bool {
+    roll.is_some_and(|roll| roll.room.is_none() && roll.paused.is_none() && roll.given_up.is_none())
+}
+
 /// What to do next.
 #[must_use]
 pub fn next(roll: Option<&Roll>, scene: &Scene<'_>) -> Verdict {
@@ -159,14 +162,21 @@ fn was(scene: &Scene<'_>, stand: &Stand<'_>, group: &AutoScalingGroup) -> Result
             "give it a launch template, or replace its nodes by hand",
         )
     })?;
-    let unseen =
-        |Unseen(why)| failure::refused("InsideUnseen", why, "let the function reach the cluster, start again");
+    let unseen = |Unseen(why)| {
+        failure::refused("InsideUnseen", why, "let the function reach the cluster, start again")
+    };
     let others = |node: &&crate::inside::Node| !node.schedulable;
     Ok(Was {
         sizes: Sizes { min: group.min, desired: group.desired, max: group.max },
         template,
         nodes: stand.old.iter().map(|member| member.name.to_owned()).collect(),
-        cordoned: stand.old.iter().filter_map(|old| old.node).filter(others).map(|node| node.name.clone()).collect(),
+        cordoned: stand
+            .old
+            .iter()
+            .filter_map(|old| old.node)
+            .filter(others)
+            .map(|node| node.name.clone())
+            .collect(),
         beside: scene.new_group.map_or(0, |group| group.desired),
         vitals: Vitals::of(scene.inside).map_err(unseen)?,
     })

@@ -267,6 +267,8 @@ pub struct Room {
 pub struct GivenUp {
     /// Why.
     pub failure: Failure,
+    /// Since when.
+    pub since: Timestamp,
     /// Whether new nodes that there is no need of stay: taking them away failed as well.
     pub surplus_stays: bool,
 }
@@ -358,12 +360,12 @@ impl Roll {
             },
             Moved::Unsettled { .. } => self.unsettled = self.unsettled.or(Some(at)),
             Moved::Settled => self.unsettled = None,
-            Moved::GivenUp { failure } => self.give_up(failure),
+            Moved::GivenUp { failure } => self.give_up(failure, at),
         }
         true
     }
 
-    fn give_up(&mut self, failure: &Failure) {
+    fn give_up(&mut self, failure: &Failure, since: Timestamp) {
         // Only a refusal gives that up: then it was not paused, and needs not run again.
         if matches!(self.meant, Some(Meant { effect: Effect::PauseAutoscaler { .. }, .. })) {
             self.paused = None;
@@ -371,7 +373,7 @@ impl Roll {
         self.meant = None;
         match &mut self.given_up {
             Some(given_up) => given_up.surplus_stays = true,
-            None => self.given_up = Some(GivenUp { failure: failure.clone(), surplus_stays: false }),
+            None => self.given_up = Some(GivenUp { failure: failure.clone(), since, surplus_stays: false }),
         }
     }
 

@@ -8,5 +8,6 @@ mod deciding;
 mod given;
 mod ledgers;
 mod planning;
+mod rolling;
 mod waiting;
 mod windows;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_ec2::primitives::SdkBody;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
@@ -118,7 +117,7 @@ impl HttpConnector for Cloud {
             inner.changes.push(record.operation);
         }
         let status = response.status.try_into().unwrap();
-        let mut answer = HttpResponse::new(status, SdkBody::from(response.body));
+        let mut answer = HttpResponse::new(status, response.body.into());
         for (name, value) in response.headers {
             answer.headers_mut().insert(name, value);
         }

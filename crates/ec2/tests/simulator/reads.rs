@@ -99,19 +99,35 @@ async fn a_refusal_is_told_from_an_outage() {
 #[tokio::test]
 async fn an_image_of_aws_tells_its_family() {
     let rows = [
-        (vec!["family: al2023_standard"], Some("amazon-linux-2023/x86_64/standard")),
-        (vec!["family: al2023_standard", "architecture: arm64"], Some("amazon-linux-2023/arm64/standard")),
-        (vec!["family: al2023_nvidia"], Some("amazon-linux-2023/x86_64/nvidia")),
-        (vec!["family: bottlerocket"], Some("bottlerocket/x86_64/standard")),
-        (vec!["image: ami-0c0ffee", "images: {ami-0c0ffee: '1.33'}"], None),
+        (vec!["family: al2023_standard"], "amazon-linux-2023/x86_64/standard"),
+        (vec!["family: al2023_standard", "architecture: arm64"], "amazon-linux-2023/arm64/standard"),
+        (vec!["family: al2023_nvidia"], "amazon-linux-2023/x86_64/nvidia"),
+        (vec!["family: bottlerocket"], "bottlerocket/x86_64/standard"),
     ];
     for (more, expected) in rows {
         let cloud = Cloud::with(&more);
         for version in ["3", "$Latest", "$Default"] {
             let family = cloud.groups().image_family(&cluster(), &at(version)).await.unwrap();
-            assert_eq!(family.as_deref(), expected, "{more:?} {version}");
+            assert_eq!(family.as_deref(), Some(expected), "{more:?} {version}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_image_of_somebody_else_has_no_family() {
+    let cloud = Cloud::of(
+        "
+clusters:
+  - name: a
+    version: '1.34'
+    self_managed:
+      - name: web
+        image: ami-0c0ffee
+        images: {ami-0c0ffee: '1.33'}
+        launch_template: {id: lt-web, name: web}
+",
+    );
+    assert_eq!(cloud.groups().image_family(&cluster(), &at("1")).await, Ok(None));
 }
 
 #[tokio::test]

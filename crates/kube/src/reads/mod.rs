@@ -79,7 +79,8 @@ impl<F: Finds> Access<F> {
 async fn read(link: &Link, depth: Depth, at: Timestamp) -> Inside {
     let all = depth == Depth::All;
     let vitals = depth != Depth::Components;
-    let drain = all || depth == Depth::Drain;
+    let drain = all || matches!(depth, Depth::Drain | Depth::Roll);
+    let workloads = all || depth == Depth::Roll;
     let core = all || depth == Depth::Components;
     let pools = all || depth == Depth::Following;
     let first = async {
@@ -94,7 +95,7 @@ async fn read(link: &Link, depth: Depth, at: Timestamp) -> Inside {
     };
     let second = async {
         tokio::join!(
-            part(all, workloads::workloads(link)),
+            part(workloads, workloads::workloads(link)),
             part(all, called::called(link)),
             part(all, applied::applied(link)),
             part(all, volumes::volumes(link)),

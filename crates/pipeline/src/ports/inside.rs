@@ -28,6 +28,8 @@ pub enum Depth {
     Vitals,
     /// Nodes, pods, budgets, webhooks; for a drain.
     Drain,
+    /// Nodes, pods, budgets, webhooks, workloads; for a roll of nodes.
+    Roll,
     /// The core components.
     Components,
     /// Nodes, pods, pools and claims.

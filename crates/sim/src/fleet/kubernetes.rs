@@ -367,9 +367,7 @@ impl FromStr for Denial {
         let words: Vec<&str> = text.split_whitespace().collect();
         match words.as_slice() {
             [resource] => Ok(Self { verb: None, resource: (*resource).to_owned() }),
-            [verb, resource] => {
-                Ok(Self { verb: Some((*verb).to_owned()), resource: (*resource).to_owned() })
-            }
+            [verb, resource] => Ok(Self { verb: Some((*verb).to_owned()), resource: (*resource).to_owned() }),
             _ => Err(format!("what is denied reads like \"nodes\" or \"list nodes\", not {text:?}")),
         }
     }

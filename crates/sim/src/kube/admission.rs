@@ -56,9 +56,9 @@ fn answers(store: &Store, webhook: &Value) -> bool {
     let service = BTreeMap::from([("kubernetes.io/service-name", name)]);
     let wanted = json!({"selector": {"matchLabels": service}});
     let Some(selector) = LabelSelector::of(&wanted, "/selector") else { return false };
-    let slices = store.of(Resource::EndpointSlice).filter(|(key, slice)| {
-        key.namespace == namespace && selector.selects(slice)
-    });
+    let slices = store
+        .of(Resource::EndpointSlice)
+        .filter(|(key, slice)| key.namespace == namespace && selector.selects(slice));
     let mut endpoints = slices.flat_map(|(_, slice)| list(slice, "/endpoints"));
     endpoints.any(|endpoint| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false)))
 }

@@ -31,7 +31,12 @@ pub(super) struct Answer {
     pub(super) body: Body,
     /// Whether anything is other than before.
     pub(super) mutated: bool,
+    /// Real seconds that it is held.
+    pub(super) hold_s: f64,
 }
+
+/// How long a watch is held, so that clients do not list again and again without a pause.
+const WATCH_HOLD_S: f64 = 0.5;
 
 /// The body of an answer.
 pub(super) enum Body {
@@ -42,15 +47,19 @@ pub(super) enum Body {
 impl Answer {
     /// 200, and nothing has changed.
     pub(super) fn read(body: Value) -> Self {
-        Self { status: 200, body: Body::Json(body), mutated: false }
+        Self::changed(200, body, false)
     }
 
     pub(super) fn changed(status: u16, body: Value, mutated: bool) -> Self {
-        Self { status, body: Body::Json(body), mutated }
+        Self { status, body: Body::Json(body), mutated, hold_s: 0.0 }
     }
 
     fn text(body: String) -> Self {
-        Self { status: 200, body: Body::Text(body), mutated: false }
+        Self { status: 200, body: Body::Text(body), mutated: false, hold_s: 0.0 }
+    }
+
+    fn watch() -> Self {
+        Self { body: Body::Json(list::expired_watch()), hold_s: WATCH_HOLD_S, ..Self::text(String::new()) }
     }
 }
 
@@ -67,7 +76,8 @@ impl Ask<'_> {
 
     /// The body as JSON; an object, and an empty one if there is none.
     pub(super) fn json(&self) -> Result<Value, Failure> {
-        let bad = |error: String| Failure::new(400, "BadRequest", format!("the body cannot be read: {error}"));
+        let bad =
+            |error: String| Failure::new(400, "BadRequest", format!("the body cannot be read: {error}"));
         if self.body.trim_ascii().is_empty() {
             return Ok(serde_json::json!({}));
         }
@@ -111,6 +121,7 @@ impl Kube {
         let namespace = objects.namespace.as_deref().unwrap_or_default();
         let key = objects.name.as_deref().map(|name| Key::new(objects.resource, namespace, name));
         match (ask.route.verb, objects.subresource, key) {
+            (Verb::List, ..) if list::is_watch(ask) => Ok(Answer::watch()),
             (Verb::List, ..) => list::list(&self.store, ask, objects, ask.metadata_only()).map(Answer::read),
             (Verb::Create, None, _) => write::create(self, ask, objects),
             (Verb::Create, Some(Subresource::Eviction), Some(key)) => eviction::evict(self, ask, &key),
@@ -137,7 +148,8 @@ pub(super) fn check_identity(key: &Key, before: &Value, after: &Value) -> Result
     let name = text(after, "/metadata/name").unwrap_or(&key.name);
     let namespace = text(after, "/metadata/namespace").unwrap_or(&key.namespace);
     if name != key.name || namespace != key.namespace {
-        let message = format!("the name of the object ({name}) does not match the name on the URL ({})", key.name);
+        let message =
+            format!("the name of the object ({name}) does not match the name on the URL ({})", key.name);
         return Err(Failure::new(400, "BadRequest", message));
     }
     let differs = |pointer: &str| {
@@ -152,8 +164,18 @@ pub(super) fn check_identity(key: &Key, before: &Value, after: &Value) -> Result
 
 /// Puts back what nobody may change: identity, history, status.
 pub(super) fn keep_what_is_fixed(before: &Value, after: &mut Value) {
-    let fixed = ["uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp",
-        "deletionGracePeriodSeconds", "name", "namespace", "ownerReferences", "generateName"];
+    let fixed = [
+        "uid",
+        "creationTimestamp",
+        "resourceVersion",
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "name",
+        "namespace",
+        "ownerReferences",
+        "generateName",
+    ];
     for field in fixed {
         match before["metadata"].get(field) {
             Some(value) => *entry(after, &["metadata", field]) = value.clone(),

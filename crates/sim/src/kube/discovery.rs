@@ -116,7 +116,10 @@ mod tests {
     #[test]
     fn the_version_follows_the_control_plane() {
         let version = version(Minor::new(33), "1.33.5");
-        assert_eq!((&version["minor"], &version["gitVersion"]), (&json!("33+"), &json!("v1.33.5-eks-3025e55")));
+        assert_eq!(
+            (&version["minor"], &version["gitVersion"]),
+            (&json!("33+"), &json!("v1.33.5-eks-3025e55"))
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::api::{Answer, Ask, Body};
 use super::route::{Objects, Route, Target, locate};
 use super::status::{Failure, full};
 use super::token::{Token, unauthorized};
-use crate::fleet::ErrorEffect;
 use crate::faults::{Aim, documented_status};
+use crate::fleet::ErrorEffect;
 use crate::http::{Record, Request, Response};
 use crate::ops;
 use crate::route::Call;
@@ -60,8 +60,12 @@ impl Outcome {
 
     fn response(&self) -> Response {
         match self {
-            Self::Answered(Answer { status, body: Body::Json(body), .. }) => Response::json(*status, body, false),
-            Self::Answered(Answer { status, body: Body::Text(body), .. }) => Response::text(*status, body.clone()),
+            Self::Answered(Answer { status, body: Body::Json(body), .. }) => {
+                Response::json(*status, body, false)
+            }
+            Self::Answered(Answer { status, body: Body::Text(body), .. }) => {
+                Response::text(*status, body.clone())
+            }
             Self::Refused(failure) => Response::json(failure.code, &failure.body(), false),
             Self::Silence => Response { dropped: true, ..Response::text(503, String::new()) },
         }
@@ -78,13 +82,13 @@ impl World {
     pub fn kubernetes(&mut self, now: Timestamp, request: &Request) -> Response {
         self.advance(now);
         let (meant, outcome) = self.ask_kubernetes(request);
+        // Even who only asks may be the first to see what follows from something that happened elsewhere.
+        self.plan_ahead();
         let mut response = outcome.response();
         if let Outcome::Answered(answer) = &outcome {
-            if answer.mutated {
-                self.plan_ahead();
-            }
             let aim = Aim::at(&meant.operation, meant.cluster.as_deref());
-            (response.hold_s, response.dropped) = self.faults.answer(aim);
+            let (hold_s, dropped) = self.faults.answer(aim);
+            (response.hold_s, response.dropped) = (answer.hold_s + hold_s, dropped);
         }
         response.record = Some(self.kubernetes_record(request, meant, &outcome, response.dropped));
         response
@@ -98,7 +102,8 @@ impl World {
         });
         let Some((name, path, kube)) = found else {
             let operation = format!("kube:{}", request.method.to_lowercase());
-            let meant = Meant { cluster: place.map(|(.., name, _)| name.to_owned()), operation, input: json!({}) };
+            let meant =
+                Meant { cluster: place.map(|(.., name, _)| name.to_owned()), operation, input: json!({}) };
             return (meant, Outcome::Refused(Failure::no_resource()));
         };
         let route = Route::parse(&request.method, path, kube.has_karpenter());
@@ -162,9 +167,12 @@ impl World {
 
     /// The patch release of a cluster's control plane.
     fn patch_release(&self, cluster: &str) -> String {
-        let Some(minor) = self.clusters.get(cluster).map(|cluster| cluster.version) else { return String::new() };
+        let Some(minor) = self.clusters.get(cluster).map(|cluster| cluster.version) else {
+            return String::new();
+        };
         let mut released = self.calendar.released(self.now).map(|(version, _)| version);
-        let patch = released.find(|version| version.version == minor).and_then(|version| version.patch.clone());
+        let patch =
+            released.find(|version| version.version == minor).and_then(|version| version.patch.clone());
         patch.unwrap_or_else(|| format!("{minor}.0"))
     }
 

@@ -59,10 +59,26 @@ fn budget_key(group: &str) -> Key {
     Key::new(Resource::PodDisruptionBudget, "default", &guard_name(group))
 }
 
+fn deployment_key(group: &str) -> Key {
+    Key::new(Resource::Deployment, "default", &guard_name(group))
+}
+
 impl Guards {
     /// Makes the guards of groups that came, and takes the budgets of those that are cleared.
-    pub(super) fn run(&mut self, store: &mut Store, around: &Surroundings<'_>, held: &BTreeMap<String, Hold>) {
+    pub(super) fn run(
+        &mut self,
+        store: &mut Store,
+        around: &Surroundings<'_>,
+        held: &BTreeMap<String, Hold>,
+    ) {
         self.ahead.clear();
+        for group in self.made.iter().filter(|group| !held.contains_key(*group)) {
+            // The group is gone, and its pods with it.
+            store.remove(&budget_key(group));
+            store.remove(&deployment_key(group));
+        }
+        self.made.retain(|group| held.contains_key(group));
+        self.standing.retain(|group| held.contains_key(group));
         for (group, hold) in held {
             match hold {
                 Hold::Blocks { crashes, clears } => {
@@ -100,8 +116,7 @@ impl Guards {
 fn plant(store: &mut Store, around: &Surroundings<'_>, group: &str, crashes: bool) {
     let name = guard_name(group);
     workloads::plant(store, &workloads::guard(&name, crashes), around.now);
-    let deployment = Key::new(Resource::Deployment, "default", &name);
-    store.change(&deployment, |object| workloads::bind_guard(object, group));
+    store.change(&deployment_key(group), |object| workloads::bind_guard(object, group));
     let spec = serde_json::json!({"minAvailable": 1, "selector": {"matchLabels": {"app": name}}});
     store.insert(budget_key(group), serde_json::json!({"spec": spec}), around.now);
 }

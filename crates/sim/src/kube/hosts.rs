@@ -117,9 +117,9 @@ impl Cluster {
     /// The group of the fleet file that a launch template was made for.
     fn group_of_template(&self, template: &str) -> Option<&str> {
         let named = self.spec.self_managed.iter().map(|spec| spec.name.as_str());
-        named.into_iter().find(|name| {
-            self.self_managed.get(*name).is_some_and(|group| group.template.id == template)
-        })
+        named
+            .into_iter()
+            .find(|name| self.self_managed.get(*name).is_some_and(|group| group.template.id == template))
     }
 }
 

@@ -44,7 +44,12 @@ struct Machine {
 
 impl Karpenter {
     /// The pools of the fleet file, each with its machines.
-    pub(super) fn new(spec: &KarpenterSpec, auto_mode: bool, store: &mut Store, around: &Surroundings<'_>) -> Self {
+    pub(super) fn new(
+        spec: &KarpenterSpec,
+        auto_mode: bool,
+        store: &mut Store,
+        around: &Surroundings<'_>,
+    ) -> Self {
         let mut made = Self { pools: Vec::new(), auto_mode, machines_made: 0 };
         for pool in &spec.pools {
             plant_pool(store, pool, around.now);
@@ -56,7 +61,13 @@ impl Karpenter {
     }
 
     /// A new machine, with its claim.
-    fn launch(&mut self, store: &mut Store, around: &Surroundings<'_>, pool: &str, kubelet: Minor) -> Machine {
+    fn launch(
+        &mut self,
+        store: &mut Store,
+        around: &Surroundings<'_>,
+        pool: &str,
+        kubelet: Minor,
+    ) -> Machine {
         let number = self.machines_made;
         self.machines_made += 1;
         let node = format!("ip-10-0-{}-{}.{}", 128 + number / 250, 4 + number % 250, around.domain);
@@ -73,7 +84,8 @@ impl Karpenter {
 
     /// The machines that there are.
     pub(super) fn hosts(&self) -> Vec<Host> {
-        let machines = self.pools.iter().flat_map(|pool| pool.machines.iter().map(move |machine| (pool, machine)));
+        let machines =
+            self.pools.iter().flat_map(|pool| pool.machines.iter().map(move |machine| (pool, machine)));
         machines.map(|(pool, machine)| self.host(&pool.spec.name, machine)).collect()
     }
 

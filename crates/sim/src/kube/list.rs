@@ -12,10 +12,12 @@ use super::status::Failure;
 use super::store::Store;
 
 /// The list that is asked for.
-pub(super) fn list(store: &Store, ask: &Ask<'_>, objects: &Objects, metadata: bool) -> Result<Value, Failure> {
-    if matches!(ask.query("watch"), Some("true" | "1")) {
-        return Err(Failure::method_not_allowed());
-    }
+pub(super) fn list(
+    store: &Store,
+    ask: &Ask<'_>,
+    objects: &Objects,
+    metadata: bool,
+) -> Result<Value, Failure> {
     let labels = LabelSelector::parse(ask.query("labelSelector").unwrap_or_default())?;
     let fields = FieldSelector::parse(ask.query("fieldSelector").unwrap_or_default())?;
     let after = ask.query("continue").filter(|token| !token.is_empty()).map(read_token).transpose()?;
@@ -44,6 +46,17 @@ pub(super) fn list(store: &Store, ask: &Ask<'_>, objects: &Objects, metadata: bo
         let items: Vec<Value> = page.into_iter().map(bare).collect();
         json!({"kind": format!("{}List", facts.kind), "apiVersion": facts.api_version(), "metadata": meta, "items": items})
     })
+}
+
+/// Whether a list is to be followed.
+pub(super) fn is_watch(ask: &Ask<'_>) -> bool {
+    matches!(ask.query("watch"), Some("true" | "1"))
+}
+
+/// What follows a list here: nothing but the word that the revision is too old, upon which clients list again.
+pub(super) fn expired_watch() -> Value {
+    let gone = Failure::new(410, "Expired", "too old resource version: the simulator keeps no history");
+    json!({"type": "ERROR", "object": gone.body()})
 }
 
 fn bad(message: &str) -> Failure {

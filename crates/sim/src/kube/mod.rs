@@ -249,7 +249,8 @@ impl Kube {
 }
 
 fn addons(cluster: &Cluster) -> BTreeMap<ComponentName, String> {
-    let version = |component: ComponentName| cluster.addons.get(component.addon()).map(|addon| addon.version.clone());
+    let version =
+        |component: ComponentName| cluster.addons.get(component.addon()).map(|addon| addon.version.clone());
     seed::components::ALL.into_iter().filter_map(|component| Some((component, version(component)?))).collect()
 }
 

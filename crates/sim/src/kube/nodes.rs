@@ -70,7 +70,10 @@ fn keep(store: &mut Store, around: &Surroundings<'_>, host: &Host, key: &Key) {
     }
     let leaves = host.leaving && store.get(key).is_some_and(|node| condition(node, "Ready") == Some("True"));
     if leaves {
-        store.set_status(key, &json!({"conditions": conditions("False", "node is shutting down", around.now)}));
+        store.set_status(
+            key,
+            &json!({"conditions": conditions("False", "node is shutting down", around.now)}),
+        );
     }
 }
 
@@ -158,7 +161,8 @@ fn node(around: &Surroundings<'_>, host: &Host, zone: &str) -> Value {
 /// The address that a host's name tells: `ip-10-0-64-4.ec2.internal` is `10.0.64.4`.
 fn address(host: &str) -> String {
     let first = host.split('.').next().unwrap_or_default();
-    let digits: Vec<&str> = first.split('-').filter(|part| part.bytes().all(|b| b.is_ascii_digit())).collect();
+    let digits: Vec<&str> =
+        first.split('-').filter(|part| part.bytes().all(|b| b.is_ascii_digit())).collect();
     digits.join(".")
 }
 

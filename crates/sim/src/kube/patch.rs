@@ -28,7 +28,8 @@ impl PatchKind {
 
     /// Applies the patch.
     pub(crate) fn apply(self, object: &mut Value, body: &[u8]) -> Result<(), Failure> {
-        let bad = |error: String| Failure::new(400, "BadRequest", format!("the patch cannot be read: {error}"));
+        let bad =
+            |error: String| Failure::new(400, "BadRequest", format!("the patch cannot be read: {error}"));
         match self {
             Self::Json => {
                 let patch: json_patch::Patch =
@@ -61,7 +62,12 @@ impl PatchKind {
 /// replaced as a whole.
 fn merge_key(list: &str) -> Option<&'static str> {
     match list {
-        "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets"
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "volumes"
+        | "env"
+        | "imagePullSecrets"
         | "webhooks" => Some("name"),
         "taints" => Some("key"),
         "conditions" | "addresses" => Some("type"),

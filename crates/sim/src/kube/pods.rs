@@ -21,7 +21,14 @@ const GRACE_S: u32 = 30;
 pub(crate) const CRASHES: &str = "simulator/crashes";
 
 /// Makes a pod of a template, for its controller; it has no node yet.
-pub(crate) fn make(store: &mut Store, owner: Option<&Value>, template: &Value, pod: &str, namespace: &str, now: Ms) {
+pub(crate) fn make(
+    store: &mut Store,
+    owner: Option<&Value>,
+    template: &Value,
+    pod: &str,
+    namespace: &str,
+    now: Ms,
+) {
     let mut object = json!({
         "metadata": template.get("metadata").cloned().unwrap_or_else(|| json!({})),
         "spec": template.get("spec").cloned().unwrap_or_else(|| json!({})),
@@ -46,8 +53,8 @@ pub(crate) fn reference(owner: &Value) -> Value {
 
 /// The pods that an object controls, those that are leaving too.
 pub(crate) fn of(store: &Store, owner: &str) -> Vec<Key> {
-    let owned = |pod: &Value| controller(pod).is_some_and(|controller| controller.uid == owner);
-    store.of(Resource::Pod).filter(|(_, pod)| owned(pod)).map(|(key, _)| key.clone()).collect()
+    let its = |pod: &Value| controller(pod).is_some_and(|controller| controller.uid == owner);
+    store.of(Resource::Pod).filter(|(_, pod)| its(pod)).map(|(key, _)| key.clone()).collect()
 }
 
 fn unscheduled(why: &str, since: &str) -> Value {
@@ -58,7 +65,8 @@ fn unscheduled(why: &str, since: &str) -> Value {
 /// No node takes the pod, for that reason.
 pub(crate) fn cannot_be_placed(store: &mut Store, key: &Key, why: &str) {
     let Some(pod) = store.get(key) else { return };
-    let told = list(pod, "/status/conditions").iter().any(|condition| text(condition, "/message") == Some(why));
+    let told =
+        list(pod, "/status/conditions").iter().any(|condition| text(condition, "/message") == Some(why));
     if !told {
         let conditions = unscheduled(why, text(pod, "/metadata/creationTimestamp").unwrap_or_default());
         store.set_status(key, &json!({"conditions": conditions}));
@@ -162,12 +170,13 @@ fn run(pod: &Value, around: &Surroundings<'_>) -> Value {
         })
         .collect();
     let init = list(pod, "/spec/initContainers").iter();
-    let pulled = init.chain(list(pod, "/spec/containers")).all(|container| {
-        !fails(text(container, "/image").unwrap_or_default(), around.image_fails)
-    });
+    let pulled = init
+        .chain(list(pod, "/spec/containers"))
+        .all(|container| !fails(text(container, "/image").unwrap_or_default(), around.image_fails));
     let ready = pulled && containers.iter().all(|container| container["ready"] == true);
     let truth = if ready { "True" } else { "False" };
-    let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "lastTransitionTime": since});
+    let condition =
+        |kind: &str, status: &str| json!({"type": kind, "status": status, "lastTransitionTime": since});
     json!({
         "phase": if pulled { "Running" } else { "Pending" },
         "conditions": [

@@ -96,7 +96,8 @@ impl Resource {
             namespaced: true,
             short,
         };
-        let whole = |group, plural, kind, short| Facts { namespaced: false, ..of(group, plural, kind, short) };
+        let whole =
+            |group, plural, kind, short| Facts { namespaced: false, ..of(group, plural, kind, short) };
         match self {
             Self::Namespace => whole("", "namespaces", "Namespace", "ns"),
             Self::Node => whole("", "nodes", "Node", "no"),
@@ -106,9 +107,7 @@ impl Resource {
             Self::ConfigMap => of("", "configmaps", "ConfigMap", "cm"),
             Self::ServiceAccount => of("", "serviceaccounts", "ServiceAccount", "sa"),
             Self::PersistentVolume => whole("", "persistentvolumes", "PersistentVolume", "pv"),
-            Self::PersistentVolumeClaim => {
-                of("", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc")
-            }
+            Self::PersistentVolumeClaim => of("", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc"),
             Self::Event => of("", "events", "Event", "ev"),
             Self::Deployment => of("apps", "deployments", "Deployment", "deploy"),
             Self::DaemonSet => of("apps", "daemonsets", "DaemonSet", "ds"),
@@ -165,7 +164,11 @@ impl Resource {
 impl Facts {
     /// `v1` or `apps/v1`.
     pub(crate) fn api_version(self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 }
 

@@ -189,7 +189,8 @@ fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
         Some(Subresource::Status) | None => true,
     };
     // Only a whole list may be asked for without the namespace that its objects are in.
-    let placed = resource.facts().namespaced == namespace.is_some() || (namespace.is_none() && name.is_none());
+    let placed =
+        resource.facts().namespaced == namespace.is_some() || (namespace.is_none() && name.is_none());
     (fits && placed).then(|| {
         Target::Objects(Objects {
             resource,
@@ -217,7 +218,10 @@ mod tests {
         assert_eq!(read("GET", "/api/v1/namespaces/default/pods"), "list pods");
         assert_eq!(read("DELETE", "/api/v1/namespaces/default/pods/a"), "delete pods");
         assert_eq!(read("POST", "/api/v1/namespaces/default/pods/a/eviction"), "create pods/eviction");
-        assert_eq!(read("PATCH", "/apis/apps/v1/namespaces/a/deployments/b/scale"), "patch deployments/scale");
+        assert_eq!(
+            read("PATCH", "/apis/apps/v1/namespaces/a/deployments/b/scale"),
+            "patch deployments/scale"
+        );
         assert_eq!(read("GET", "/metrics"), "get /metrics");
     }
 
@@ -240,10 +244,7 @@ mod tests {
 
     #[test]
     fn a_path_begins_with_the_cluster() {
-        assert_eq!(
-            locate("/1/us-east-1/a/api/v1/nodes"),
-            Some(("1", "us-east-1", "a", "/api/v1/nodes"))
-        );
+        assert_eq!(locate("/1/us-east-1/a/api/v1/nodes"), Some(("1", "us-east-1", "a", "/api/v1/nodes")));
         assert_eq!(locate("/1/us-east-1/a"), Some(("1", "us-east-1", "a", "/")));
         assert_eq!(locate("/api/v1"), None);
     }

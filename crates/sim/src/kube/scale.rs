@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Kube;
 use super::api::{Answer, Ask, check_identity};
-use super::object::{count, namespace, name, uid};
+use super::object::{count, name, namespace, uid};
 use super::patch::PatchKind;
 use super::route::Verb;
 use super::status::Failure;

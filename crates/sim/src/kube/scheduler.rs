@@ -17,20 +17,27 @@ use super::store::{Key, Store};
 const FARGATE: &str = "fargate-scheduler";
 const ZONE: &str = "topology.kubernetes.io/zone";
 /// Where a pod says which nodes it must be on; one of the terms is enough.
-const TERMS: &str = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+const TERMS: &str =
+    "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
 
 /// Places every pod that waits for a node.
 pub(crate) fn run(store: &mut Store, around: &Surroundings<'_>) {
     let waits = |pod: &Value| text(pod, "/spec/nodeName").is_none() && !is_leaving(pod);
-    let waiting: Vec<Key> =
-        store.of(Resource::Pod).filter(|(_, pod)| waits(pod)).map(|(key, _)| key.clone()).collect();
+    let waiting = store.of(Resource::Pod).filter(|(_, pod)| waits(pod));
+    let mut waiting: Vec<(bool, Key)> = waiting.map(|(key, pod)| (!is_critical(pod), key.clone())).collect();
+    // What the cluster itself needs goes first.
+    waiting.sort();
     if waiting.is_empty() {
         return;
     }
     let mut load = Load::of(store);
-    for key in waiting {
+    for (_, key) in waiting {
         place(store, around, &key, &mut load);
     }
+}
+
+fn is_critical(pod: &Value) -> bool {
+    text(pod, "/spec/priorityClassName").is_some_and(|class| class.starts_with("system-"))
 }
 
 /// How many pods each node has, and how many of each controller.
@@ -86,16 +93,14 @@ fn place(store: &mut Store, around: &Surroundings<'_>, key: &Key, load: &mut Loa
     };
     let nodes = store.of(Resource::Node).map(|(_, node)| node);
     let best = nodes.filter(fits).min_by_key(|node| (load.on(name(node), &pod), name(node).to_owned()));
-    match best.map(|node| (name(node).to_owned(), label(node, ZONE).unwrap_or_default().to_owned())) {
-        Some((node, zone)) => {
-            load.add(&node, &pod);
-            bind_volumes(store, around, &pod, &zone);
-            pods::bind(store, around, key, &node);
-        }
-        None => {
-            let nodes = store.of(Resource::Node).filter(|(_, node)| !is_fargate(node)).count();
-            pods::cannot_be_placed(store, key, &format!("0/{nodes} nodes are available."));
-        }
+    let best = best.map(|node| (name(node).to_owned(), label(node, ZONE).unwrap_or_default().to_owned()));
+    if let Some((node, zone)) = best {
+        load.add(&node, &pod);
+        bind_volumes(store, around, &pod, &zone);
+        pods::bind(store, around, key, &node);
+    } else {
+        let nodes = store.of(Resource::Node).filter(|(_, node)| !is_fargate(node)).count();
+        pods::cannot_be_placed(store, key, &format!("0/{nodes} nodes are available."));
     }
 }
 
@@ -112,14 +117,16 @@ pub(crate) fn wanted(pod: &Value, node: &Value) -> bool {
 
 /// Whether the pod tolerates every taint that keeps pods away.
 fn tolerated(pod: &Value, node: &Value) -> bool {
-    let hard = list(node, "/spec/taints").iter().filter(|taint| text(taint, "/effect") != Some("PreferNoSchedule"));
+    let hard =
+        list(node, "/spec/taints").iter().filter(|taint| text(taint, "/effect") != Some("PreferNoSchedule"));
     hard.into_iter().all(|taint| list(pod, "/spec/tolerations").iter().any(|it| tolerates(it, taint)))
 }
 
 pub(crate) fn tolerates(toleration: &Value, taint: &Value) -> bool {
     let effect = text(toleration, "/effect").is_none_or(|effect| Some(effect) == text(taint, "/effect"));
     let any = text(toleration, "/operator") == Some("Exists");
-    let value = any || text(toleration, "/value").unwrap_or_default() == text(taint, "/value").unwrap_or_default();
+    let value =
+        any || text(toleration, "/value").unwrap_or_default() == text(taint, "/value").unwrap_or_default();
     match text(toleration, "/key").filter(|key| !key.is_empty()) {
         None => any && effect,
         Some(key) => Some(key) == text(taint, "/key") && value && effect,

@@ -61,7 +61,8 @@ impl Requirement {
     /// A line of `matchExpressions`.
     fn of_expression(expression: &Value) -> Self {
         let key = text(expression, "/key").unwrap_or_default().to_owned();
-        let values = list(expression, "/values").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let values =
+            list(expression, "/values").iter().filter_map(Value::as_str).map(str::to_owned).collect();
         match text(expression, "/operator") {
             Some("In") => Self::In(key, values),
             Some("NotIn") => Self::NotIn(key, values),
@@ -204,7 +205,8 @@ mod tests {
 
     #[test]
     fn fields_are_selected_and_others_refused() {
-        let pod = json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n"}, "status": {"phase": "Running"}});
+        let pod =
+            json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n"}, "status": {"phase": "Running"}});
         for (selector, selects) in [
             ("spec.nodeName=n", true),
             ("spec.nodeName=m", false),

@@ -18,7 +18,8 @@ use super::store::Key;
 pub(super) fn unsupported_media() -> Failure {
     let kinds = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
                  application/apply-patch+yaml";
-    let message = format!("the body of the request was in an unknown format - accepted media types include: {kinds}");
+    let message =
+        format!("the body of the request was in an unknown format - accepted media types include: {kinds}");
     Failure::new(415, "UnsupportedMediaType", message)
 }
 
@@ -26,22 +27,24 @@ pub(super) fn unsupported_media() -> Failure {
 pub(super) fn create(kube: &mut Kube, ask: &Ask<'_>, objects: &Objects) -> Result<Answer, Failure> {
     let mut object = ask.json()?;
     let namespace = objects.namespace.as_deref().unwrap_or_default();
-    let name = match text(&object, "/metadata/name").filter(|name| !name.is_empty()) {
-        Some(name) => name.to_owned(),
-        None => {
-            let prefix = text(&object, "/metadata/generateName").unwrap_or_default();
-            let prefix = prefix.trim_end_matches('-').to_owned();
-            if prefix.is_empty() {
-                let problem = "name or generateName is required";
-                return Err(Failure::invalid(objects.resource.facts(), "", "metadata.name", problem));
-            }
-            kube.store.fresh_name(&prefix)
-        }
+    let name = match text(&object, "/metadata/name") {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => made_up_name(kube, objects, &object)?,
     };
     let key = Key::new(objects.resource, namespace, &name);
     check_kind(&key, &object)?;
     remove(&mut object, &["metadata", "resourceVersion"]);
     add(kube, ask, &key, object)
+}
+
+/// The name of an object that only says how it begins.
+fn made_up_name(kube: &mut Kube, objects: &Objects, object: &Value) -> Result<String, Failure> {
+    let prefix = text(object, "/metadata/generateName").unwrap_or_default().trim_end_matches('-');
+    if prefix.is_empty() {
+        let problem = "name or generateName is required";
+        return Err(Failure::invalid(objects.resource.facts(), "", "metadata.name", problem));
+    }
+    Ok(kube.store.fresh_name(prefix))
 }
 
 /// An object that says that it is of another kind belongs elsewhere.
@@ -106,7 +109,13 @@ pub(super) fn patch(kube: &mut Kube, ask: &Ask<'_>, key: &Key) -> Result<Answer,
     store(kube, ask, key, &before, object)
 }
 
-fn store(kube: &mut Kube, ask: &Ask<'_>, key: &Key, before: &Value, mut after: Value) -> Result<Answer, Failure> {
+fn store(
+    kube: &mut Kube,
+    ask: &Ask<'_>,
+    key: &Key,
+    before: &Value,
+    mut after: Value,
+) -> Result<Answer, Failure> {
     check_identity(key, before, &after)?;
     keep_what_is_fixed(before, &mut after);
     validate(key, &after)?;
@@ -163,7 +172,8 @@ pub(super) fn delete(kube: &mut Kube, ask: &Ask<'_>, key: &Key) -> Result<Answer
     }
     let facts = key.resource.facts();
     if key.resource == Resource::Namespace {
-        let message = format!("{} {:?} is forbidden: the simulator keeps namespaces", full(facts), name(&object));
+        let message =
+            format!("{} {:?} is forbidden: the simulator keeps namespaces", full(facts), name(&object));
         return Err(Failure::new(403, "Forbidden", message));
     }
     let dry = ask.dry_run() || super::object::list(&body, "/dryRun").iter().any(|stage| stage == "All");
@@ -172,13 +182,15 @@ pub(super) fn delete(kube: &mut Kube, ask: &Ask<'_>, key: &Key) -> Result<Answer
             kube.store.remove(key);
             if key.resource == Resource::Node {
                 kube.expelled.insert(key.name.clone());
+                pods::lose_node(&mut kube.store, &key.name);
             }
         }
         return Ok(Answer::changed(200, success(200), !dry));
     }
     let asked = match ask.query("gracePeriodSeconds") {
         Some(text) => {
-            let seconds = text.parse().map_err(|_| Failure::new(400, "BadRequest", "gracePeriodSeconds is a number"));
+            let seconds =
+                text.parse().map_err(|_| Failure::new(400, "BadRequest", "gracePeriodSeconds is a number"));
             Some(seconds?)
         }
         None => grace(&body, "/gracePeriodSeconds")?,

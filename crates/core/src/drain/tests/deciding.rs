@@ -25,8 +25,8 @@ fn cause(first: Pod, budget: Budget) -> Option<HeldBy> {
     of_n1(&inside).held.first().map(|held| held.why.clone())
 }
 
-fn by(because: &str) -> Option<HeldBy> {
-    Some(HeldBy::Budget { budget: "shop/cart".into(), because: because.into() })
+fn by(because: &str) -> HeldBy {
+    HeldBy::Budget { budget: "shop/cart".into(), because: because.into() }
 }
 
 #[test]
@@ -48,23 +48,29 @@ fn a_budget_holds_as_its_arithmetic_says() {
     let percent = CountOrShare::Percent;
     let rows = [
         (rule(min_available(1), 2, 2), None),
-        (rule(min_available(2), 2, 2), by("minAvailable 2, 2 of 2 ready: 0 may go")),
-        (rule(min_available(5), 2, 2), by("minAvailable 5, 2 of 2 ready: 0 may go")),
+        (rule(min_available(2), 2, 2), Some(by("minAvailable 2, 2 of 2 ready: 0 may go"))),
+        (rule(min_available(5), 2, 2), Some(by("minAvailable 5, 2 of 2 ready: 0 may go"))),
         (rule(max_unavailable(1), 2, 2), None),
-        (rule(max_unavailable(0), 2, 2), by("maxUnavailable 0, so 2 have to stay, 2 of 2 ready: 0 may go")),
+        (
+            rule(max_unavailable(0), 2, 2),
+            Some(by("maxUnavailable 0, so 2 have to stay, 2 of 2 ready: 0 may go")),
+        ),
         // Half of two pods is one, half of three is rounded up to two: both ways.
         (rule(BudgetRule::MinAvailable(percent(50)), 2, 2), None),
         (
             rule(BudgetRule::MinAvailable(percent(67)), 3, 3),
-            by("minAvailable 67%, so 3 have to stay, 3 of 3 ready: 0 may go"),
+            Some(by("minAvailable 67%, so 3 have to stay, 3 of 3 ready: 0 may go")),
         ),
         (rule(BudgetRule::MaxUnavailable(percent(1)), 2, 2), None),
         (
             rule(BudgetRule::MaxUnavailable(percent(0)), 2, 2),
-            by("maxUnavailable 0%, so 2 have to stay, 2 of 2 ready: 0 may go"),
+            Some(by("maxUnavailable 0%, so 2 have to stay, 2 of 2 ready: 0 may go")),
         ),
         // One is down already.
-        (rule(max_unavailable(1), 3, 2), by("maxUnavailable 1, so 2 have to stay, 2 of 3 ready: 0 may go")),
+        (
+            rule(max_unavailable(1), 3, 2),
+            Some(by("maxUnavailable 1, so 2 have to stay, 2 of 3 ready: 0 may go")),
+        ),
     ];
     for (budget, expected) in rows {
         assert_eq!(cause(pod("cart", 1, NODE), budget.clone()), expected, "{}", budget.rule);

@@ -66,7 +66,9 @@ fn scales(store: &Store, pods: &[&Value]) -> u32 {
         };
         let scale = Resource::of_kind(owner.kind)
             .and_then(|resource| store.get(&Key::new(resource, namespace(pod), owner.name)))
-            .and_then(|owner| count(owner, "/spec/replicas").or_else(|| count(owner, "/status/desiredNumberScheduled")));
+            .and_then(|owner| {
+                count(owner, "/spec/replicas").or_else(|| count(owner, "/status/desiredNumberScheduled"))
+            });
         wanted.insert(owner.uid, scale.unwrap_or(0));
     }
     alone + wanted.values().sum::<u32>()
@@ -99,8 +101,7 @@ pub(crate) fn refusal(store: &Store, pod: &Value) -> Option<Failure> {
         [] => return None,
         [budget] => *budget,
         _ => {
-            let message =
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+            let message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
             return Some(Failure::new(500, "InternalError", message));
         }
     };

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{amount, number, template_hash};
+use super::{amount, may_make_pods, number, template_hash};
 use crate::fleet::Amount;
 use crate::kube::Surroundings;
-use crate::kube::admission;
 use crate::kube::nodes::is_fargate;
 use crate::kube::object::{entry, is_leaving, is_ready, label, list, name, text, uid};
 use crate::kube::pods;
@@ -69,7 +68,7 @@ fn spread(
 ) {
     let there = by_node(store, set);
     for node in nodes.iter().filter(|node| !there.contains_key(*node)) {
-        if admission::refusal(store, "pods", "CREATE", &key.namespace).is_some() {
+        if !may_make_pods(store, around, &key.namespace) {
             return;
         }
         let mut template = set.pointer("/spec/template").cloned().unwrap_or_default();
@@ -94,9 +93,8 @@ fn renew(store: &mut Store, around: &Surroundings<'_>, set: &Value, nodes: &[Str
     let there = by_node(store, set);
     let works = |pod: &Key| store.get(pod).is_some_and(|pod| is_ready(pod) && !is_leaving(pod));
     let mut out = number(nodes.iter().filter(|node| !there.get(*node).is_some_and(works)).count());
-    let old = |pod: &&Key| {
-        store.get(pod).is_some_and(|pod| !is_leaving(pod) && label(pod, HASH) != Some(revision))
-    };
+    let old =
+        |pod: &&Key| store.get(pod).is_some_and(|pod| !is_leaving(pod) && label(pod, HASH) != Some(revision));
     let old: Vec<(Key, bool)> = there.values().filter(old).map(|pod| (pod.clone(), works(pod))).collect();
     for (pod, works) in old {
         // One that does not work is out already.
@@ -110,11 +108,8 @@ fn renew(store: &mut Store, around: &Surroundings<'_>, set: &Value, nodes: &[Str
 
 fn tell(store: &mut Store, key: &Key, set: &Value, nodes: &[String], revision: &str) {
     let there = by_node(store, set);
-    let staying: Vec<&Value> = nodes
-        .iter()
-        .filter_map(|node| store.get(there.get(node)?))
-        .filter(|pod| !is_leaving(pod))
-        .collect();
+    let staying: Vec<&Value> =
+        nodes.iter().filter_map(|node| store.get(there.get(node)?)).filter(|pod| !is_leaving(pod)).collect();
     let ready = staying.iter().filter(|pod| is_ready(pod)).count();
     let status = json!({
         "observedGeneration": set["metadata"]["generation"],

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{amount, number, template_hash};
+use super::{amount, template_hash};
 use crate::fleet::Amount;
 use crate::kube::Surroundings;
 use crate::kube::object::{count, entry, is_leaving, is_ready, name, stamp, text, uid};
@@ -134,7 +134,8 @@ fn tell(
     let (wants, ready) = (wanted(deployment), old.ready + present.ready);
     let available = if ready >= wants { "True" } else { "False" };
     let before = store.get(key);
-    let same = before.and_then(|object| crate::kube::object::condition(object, "Available")) == Some(available);
+    let same =
+        before.and_then(|object| crate::kube::object::condition(object, "Available")) == Some(available);
     let mut status = json!({
         "observedGeneration": deployment["metadata"]["generation"],
         "replicas": old.pods + present.pods,
@@ -147,7 +148,7 @@ fn tell(
         let now = stamp(around.now);
         status["conditions"] = json!([{"type": "Available", "status": available, "lastTransitionTime": now,
             "lastUpdateTime": now, "reason": if ready >= wants { "MinimumReplicasAvailable" } else { "MinimumReplicasUnavailable" },
-            "message": format!("Deployment {} has {} of {} pods", name(deployment), number(ready as usize), wants)}]);
+            "message": format!("Deployment {} has {} of {} pods", name(deployment), ready, wants)}]);
     }
     store.set_status(key, &status);
 }

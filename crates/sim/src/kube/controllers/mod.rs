@@ -11,6 +11,7 @@ mod stateful_sets;
 use serde_json::Value;
 
 use super::Surroundings;
+use super::admission;
 use super::store::Store;
 use crate::fleet::Amount;
 use crate::rng::Rng;
@@ -22,6 +23,11 @@ pub(crate) fn run(store: &mut Store, around: &Surroundings<'_>) {
     replica_sets::run(store, around);
     stateful_sets::run(store, around);
     daemon_sets::run(store, around);
+}
+
+/// Whether a pod may be made there. What runs when the world begins was made while every webhook still answered.
+fn may_make_pods(store: &Store, around: &Surroundings<'_>, namespace: &str) -> bool {
+    around.instant || admission::refusal(store, "pods", "CREATE", namespace).is_none()
 }
 
 /// What tells one template from another: the same for the same.

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::number;
+use super::{may_make_pods, number};
 use crate::kube::Surroundings;
-use crate::kube::admission;
 use crate::kube::object::{count, is_leaving, is_ready, uid};
 use crate::kube::pods;
 use crate::kube::resource::Resource;
@@ -33,7 +32,7 @@ fn balance(store: &mut Store, around: &Surroundings<'_>, key: &Key, set: &Value)
         pods::ask_to_go(store, around, pod, None);
     }
     for _ in pods.len()..wants {
-        if admission::refusal(store, "pods", "CREATE", &key.namespace).is_some() {
+        if !may_make_pods(store, around, &key.namespace) {
             return;
         }
         let pod = store.fresh_name(&key.name);

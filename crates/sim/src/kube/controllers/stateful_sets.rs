@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::template_hash;
+use super::{may_make_pods, template_hash};
 use crate::kube::Surroundings;
-use crate::kube::admission;
 use crate::kube::object::{count, entry, is_leaving, is_ready, label, list, name, text, uid};
 use crate::kube::pods;
 use crate::kube::resource::Resource;
@@ -38,7 +37,7 @@ fn fill(store: &mut Store, around: &Surroundings<'_>, key: &Key, set: &Value, wa
             Some(pod) if at_once || is_ready(pod) => {}
             Some(_) => return,
             None => {
-                if admission::refusal(store, "pods", "CREATE", &key.namespace).is_some() {
+                if !may_make_pods(store, around, &key.namespace) {
                     return;
                 }
                 make(store, around, set, &pod, ordinal, revision);

@@ -75,7 +75,8 @@ pub(in crate::kube) fn plant(store: &mut Store, component: ComponentName, tag: &
     if component == ComponentName::Coredns {
         spec["replicas"] = json!(2);
         spec["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}});
-        spec["template"]["spec"]["tolerations"] = json!([{"key": "CriticalAddonsOnly", "operator": "Exists"}]);
+        spec["template"]["spec"]["tolerations"] =
+            json!([{"key": "CriticalAddonsOnly", "operator": "Exists"}]);
         plant_budget(store, &labels, now);
     } else {
         spec["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}});

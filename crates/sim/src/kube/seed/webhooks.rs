@@ -43,9 +43,11 @@ fn plant_service(store: &mut Store, place: &str, name: &str, endpoints: u32, now
         return;
     }
     let ports = json!([{"port": 443, "protocol": "TCP", "targetPort": 9443}]);
-    let spec = json!({"clusterIP": "172.20.7.7", "type": "ClusterIP", "ports": ports, "selector": {"app": name}});
+    let spec =
+        json!({"clusterIP": "172.20.7.7", "type": "ClusterIP", "ports": ports, "selector": {"app": name}});
     store.insert(key, json!({"spec": spec}), now);
-    let addresses: Vec<String> = (0..endpoints).map(|number| format!("10.0.130.{}", 4 + number % 250)).collect();
+    let addresses: Vec<String> =
+        (0..endpoints).map(|number| format!("10.0.130.{}", 4 + number % 250)).collect();
     let ready: Vec<Value> = addresses
         .iter()
         .map(|address| json!({"addresses": [address], "conditions": {"ready": true, "serving": true}}))

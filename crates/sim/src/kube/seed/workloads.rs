@@ -21,7 +21,8 @@ pub(in crate::kube) fn plant(store: &mut Store, spec: &WorkloadSpec, now: Ms) {
         WorkloadKind::DaemonSet => Resource::DaemonSet,
         WorkloadKind::Bare => {
             for number in 0..spec.replicas {
-                let pod = if spec.replicas == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
+                let pod =
+                    if spec.replicas == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
                 pods::make(store, None, &template, &pod, &spec.namespace, now);
             }
             return;
@@ -70,7 +71,8 @@ fn template(spec: &WorkloadSpec) -> Value {
     let image = spec.image.clone().unwrap_or_else(|| format!("registry.example.com/{}:1.0", spec.name));
     let mut container = json!({"name": spec.name, "image": image});
     if spec.readiness {
-        container["readinessProbe"] = json!({"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 10});
+        container["readinessProbe"] =
+            json!({"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 10});
     }
     let mut template = json!({
         "metadata": {"labels": labels},
@@ -108,7 +110,8 @@ fn template(spec: &WorkloadSpec) -> Value {
 
 /// Bound to the nodes of a group, whoever manages it.
 fn bound_to(group: &str) -> Value {
-    let term = |label: &str| json!({"matchExpressions": [{"key": label, "operator": "In", "values": [group]}]});
+    let term =
+        |label: &str| json!({"matchExpressions": [{"key": label, "operator": "In", "values": [group]}]});
     json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
         "nodeSelectorTerms": [term("eks.amazonaws.com/nodegroup"), term(GROUP_LABEL)],
     }}})

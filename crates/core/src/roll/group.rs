@@ -1,0 +1,157 @@
+//! What the way there and the way back have in common: effects made again, too many new nodes, the groups and the
+//! autoscaler as they shall be.
+
+use super::next::LOOK_S;
+use super::node::Next;
+use super::stand::{Member, Stand};
+use super::{EVICT_AGAIN_S, Effect, Move, Moved, Roll, Scene, Sizes, Verdict, Way, failure};
+use crate::inside::{AutoScalingGroup, Template};
+use crate::waits::seconds_between;
+
+/// How long an effect is tried again that never comes through, in seconds.
+const EFFECT_S_MAX: u32 = 1800;
+
+/// A roll, and what is seen of it now.
+pub(super) struct Group<'a> {
+    pub(super) roll: &'a Roll,
+    pub(super) scene: &'a Scene<'a>,
+    pub(super) stand: &'a Stand<'a>,
+}
+
+impl Group<'_> {
+    /// An effect of which nobody knows whether it was made is made again.
+    pub(super) fn outstanding(&self) -> Option<Verdict> {
+        let meant = self.roll.meant.as_ref()?;
+        let late = seconds_between(meant.since, self.scene.now) >= EFFECT_S_MAX;
+        let pauses = matches!(meant.effect, Effect::PauseAutoscaler { .. });
+        if late && !pauses && !meant.effect.mends() {
+            return Some(Verdict::given_up(failure::refused(
+                "EffectNotMade",
+                format!("{} does not come through", in_words(&meant.effect)),
+                "see the kube function's log for what AWS or the cluster answers, then start again",
+            )));
+        }
+        Some(self.again(&meant.effect))
+    }
+
+    /// Meanwhile pods may have come onto a node that was about to end: they leave first.
+    fn again(&self, effect: &Effect) -> Verdict {
+        if let Effect::Terminate { node, instance, .. } = effect
+            && let Some(touched) = self.roll.nodes.get(node)
+            && self.stand.node_of(instance).is_some_and(|node| node.schedulable)
+            && self.stand.leaving(node).next().is_some()
+        {
+            let (node, instance, surplus) = (node.clone(), instance.clone(), touched.surplus);
+            return Verdict::meant(Effect::Cordon { node, instance, surplus });
+        }
+        Verdict::meant(effect.clone())
+    }
+
+    /// New nodes that there is no more need of go the same way as old ones.
+    pub(super) fn surplus(&self) -> Option<Verdict> {
+        let surplus = self.stand.surplus(self.roll).saturating_sub(self.unlaunched());
+        let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
+        let moves: Vec<Move> =
+            self.stand.dispensable(self.roll).iter().take(surplus).map(|new| cordon(new, true)).collect();
+        (!moves.is_empty()).then_some(Verdict::Do(moves))
+    }
+
+    /// Gives a group the sizes that it shall keep, once: its own bounds, unless that would end nodes.
+    pub(super) fn restore(
+        &self,
+        group: Option<&AutoScalingGroup>,
+        template: Option<Template>,
+    ) -> Option<Verdict> {
+        let group =
+            group.filter(|group| self.roll.room.is_some() && !self.roll.restored.contains(&group.name))?;
+        let was = self.roll.was.sizes;
+        let forgets = if self.receiver() == Some(group) { self.unlaunched() } else { 0 };
+        let desired = group.desired.saturating_sub(forgets);
+        let sizes = Sizes { min: was.min.min(desired), desired, max: was.max.max(desired) };
+        let is = Sizes { min: group.min, desired: group.desired, max: group.max };
+        let template = template.filter(|template| group.template.as_ref() != Some(template));
+        (sizes != is || template.is_some())
+            .then(|| Verdict::meant(Effect::Restore { group: group.name.clone(), sizes, template }))
+    }
+
+    /// How many of the surplus nodes are not launched yet, or never will be: they are the only ones that a group may
+    /// forget by itself, as it would choose otherwise which nodes to end.
+    pub(super) fn unlaunched(&self) -> u32 {
+        let missing =
+            self.receiver().map_or(0, |group| group.desired.saturating_sub(count(group.instances.len())));
+        missing.min(self.stand.surplus(self.roll))
+    }
+
+    /// The group that new nodes come into.
+    pub(super) fn receiver(&self) -> Option<&AutoScalingGroup> {
+        match self.scene.way {
+            Way::InPlace => self.scene.group,
+            Way::NewGroup => self.scene.new_group,
+        }
+    }
+
+    pub(super) fn resume(&self) -> Option<Verdict> {
+        let paused = self.roll.paused.clone()?;
+        Some(Verdict::meant(Effect::ResumeAutoscaler { paused }))
+    }
+}
+
+/// A group with no instances left is deleted.
+pub(super) fn delete(group: &AutoScalingGroup) -> Verdict {
+    if group.instances.is_empty() {
+        return Verdict::meant(Effect::DeleteGroup { group: group.name.clone() });
+    }
+    Verdict::wait(LOOK_S, format!("group {} has instances left", group.name))
+}
+
+pub(super) fn cordon(member: &Member<'_>, surplus: bool) -> Move {
+    let (node, instance) = (member.name.to_owned(), member.instance.to_owned());
+    Move::Do(Moved::Meant { effect: Effect::Cordon { node, instance, surplus } })
+}
+
+/// What comes next for all nodes together. One instance at a time ends: how many are left decides on the next one.
+pub(super) fn gather(steps: impl Iterator<Item = Next>) -> Option<Verdict> {
+    let (mut moves, mut pause, mut ends) = (Vec::new(), None::<(u32, String)>, false);
+    for step in steps {
+        match step {
+            Next::Stuck(failure) => return Some(Verdict::given_up(failure)),
+            Next::Moves(more) if ends && more.iter().any(terminates) => {}
+            Next::Moves(more) => {
+                ends |= more.iter().any(terminates);
+                moves.extend(more);
+            }
+            Next::Wait(seconds, text) if pause.as_ref().is_none_or(|(least, _)| seconds < *least) => {
+                pause = Some((seconds, text));
+            }
+            Next::Wait(..) | Next::Over => {}
+        }
+    }
+    if !moves.is_empty() {
+        return Some(Verdict::Do(moves));
+    }
+    pause.map(|(seconds, text)| Verdict::wait(seconds.max(EVICT_AGAIN_S), text))
+}
+
+fn terminates(one: &Move) -> bool {
+    matches!(one, Move::Do(Moved::Meant { effect: Effect::Terminate { .. } }))
+}
+
+fn in_words(effect: &Effect) -> String {
+    match effect {
+        Effect::PauseAutoscaler { paused } => format!("pausing {}", paused.deployment),
+        Effect::ResumeAutoscaler { paused } => format!("resuming {}", paused.deployment),
+        Effect::MakeTemplate => "making the launch template version".into(),
+        Effect::Surge { .. } => "giving the group room for new nodes".into(),
+        Effect::MakeGroup { name, .. } => format!("making group {name}"),
+        Effect::Cordon { node, .. } => format!("cordoning {node}"),
+        Effect::DeletePods { node, .. } => format!("deleting the pods that stay on {node}"),
+        Effect::Terminate { node, .. } => format!("ending {node}"),
+        Effect::Release { node } => format!("letting pods onto {node}"),
+        Effect::Restore { group, .. } => format!("restoring group {group}"),
+        Effect::DeleteGroup { group } => format!("deleting group {group}"),
+    }
+}
+
+pub(super) fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

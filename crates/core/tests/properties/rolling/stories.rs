@@ -1,0 +1,278 @@
+//! Rolls as short stories: what is done, line by line.
+
+use eks_upgrade_core::roll::{Roll, Sizes, Verdict, Way, beside};
+
+use super::driver::{Death, Denies, End, Order, Walk};
+use super::world::{Deployment, FROM, Faults, GROUP, TO, World};
+use crate::given::minor;
+
+fn web(replicas: u32, keeps: u32) -> Deployment {
+    Deployment { replicas, keeps: Some(keeps) }
+}
+
+fn world() -> World {
+    World::new(3, &[web(6, 4)], Some(1))
+}
+
+fn failed(end: Option<End>) -> eks_upgrade_core::remedy::Failure {
+    match end {
+        Some(End::Failed(failure)) => failure,
+        other => panic!("it should have failed: {other:?}"),
+    }
+}
+
+#[test]
+fn in_place_every_node_is_replaced_and_the_sizes_are_as_before() {
+    let mut walk = Walk::new(world(), Order::default());
+    assert_eq!(walk.end(), Some(End::Done));
+    assert_eq!(
+        walk.told(),
+        [
+            "begin",
+            "pause the autoscaler",
+            "make a template",
+            "room for 4",
+            "cordon node-0001",
+            "end node-0001",
+            "cordon node-0002",
+            "end node-0002",
+            "cordon node-0003",
+            "end node-0003 for good",
+            "sizes 1/3/3",
+            "resume the autoscaler",
+        ]
+    );
+    assert_eq!(walk.world.nodes(minor(TO)).len(), 3);
+    assert_eq!(walk.world.sizes(GROUP), Some(Sizes { min: 1, desired: 3, max: 3 }));
+    assert_eq!(walk.world.autoscaler, Some(1));
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn a_group_beside_it_takes_over_and_the_old_one_is_deleted() {
+    let mut walk = Walk::new(world(), Order { way: Way::NewGroup, surge: 2, ..Order::default() });
+    assert_eq!(walk.end(), Some(End::Done));
+    assert_eq!(
+        walk.told(),
+        [
+            "begin",
+            "pause the autoscaler",
+            "make a template",
+            "a group of 3 beside it",
+            "cordon node-0001",
+            "end node-0001 for good",
+            "cordon node-0002",
+            "cordon node-0003",
+            "end node-0002 for good",
+            "end node-0003 for good",
+            "sizes 1/3/3",
+            "delete the old group",
+            "resume the autoscaler",
+        ]
+    );
+    assert_eq!(walk.world.sizes(GROUP), None);
+    let new = beside(GROUP, minor(TO));
+    assert_eq!(walk.world.sizes(&new), Some(Sizes { min: 1, desired: 3, max: 3 }));
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn a_budget_that_lets_nobody_go_fails_it_and_all_is_as_before() {
+    let mut walk = Walk::new(World::new(2, &[web(2, 2)], Some(2)), Order::default());
+    let failure = failed(walk.end());
+    assert_eq!(failure.code, "PodEvictionFailure");
+    assert!(failure.message.contains("shop/app-0"), "{}", failure.message);
+    assert!(failure.message.contains("Deployment app-0"), "{}", failure.message);
+    assert_eq!(failure.resources, ["node-0001"]);
+    assert_eq!(walk.world.cordoned(), Vec::<String>::new());
+    assert_eq!(walk.world.nodes(minor(FROM)).len(), 2);
+    assert_eq!(walk.world.sizes(GROUP), Some(Sizes { min: 1, desired: 2, max: 2 }));
+    assert_eq!(walk.world.template(GROUP).unwrap().version, "1");
+    assert_eq!(walk.world.autoscaler, Some(2));
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn with_consent_the_pods_that_stay_are_deleted_at_the_end_of_the_drain() {
+    let order = Order { may_force: true, ..Order::default() };
+    let mut walk = Walk::new(World::new(2, &[web(2, 2)], None), order);
+    assert_eq!(walk.end(), Some(End::Done));
+    assert!(walk.told().contains(&"delete 1 pods on node-0001".to_owned()), "{:?}", walk.told());
+    assert_eq!(walk.world.nodes(minor(TO)).len(), 2);
+}
+
+#[test]
+fn pods_that_never_end_keep_a_forced_node_no_longer_than_a_second_drain() {
+    let order = Order { may_force: true, ..Order::default() };
+    let mut walk = Walk::new(World::new(1, &[web(1, 0)], None), order);
+    walk.world.faults = Faults { endless: true, ..Faults::default() };
+    assert_eq!(walk.end(), Some(End::Done));
+}
+
+#[test]
+fn new_nodes_that_do_not_join_fail_it_and_go_again() {
+    for faults in [
+        Faults { no_capacity: true, ..Faults::default() },
+        Faults { no_join: true, ..Faults::default() },
+        Faults { wrong_image: true, ..Faults::default() },
+    ] {
+        for way in [Way::InPlace, Way::NewGroup] {
+            let mut walk = Walk::new(world(), Order { way, ..Order::default() });
+            walk.world.faults = faults;
+            let failure = failed(walk.end());
+            assert_eq!(failure.code, "NodeCreationFailure", "{faults:?} {way:?}");
+            assert_eq!(
+                walk.world.sizes(GROUP),
+                Some(Sizes { min: 1, desired: 3, max: 3 }),
+                "{faults:?} {way:?}"
+            );
+            assert_eq!(walk.world.sizes(&beside(GROUP, minor(TO))), None, "{faults:?}");
+            assert_eq!(walk.world.nodes(minor(FROM)).len(), 3, "{faults:?} {way:?}");
+            assert_eq!(walk.world.autoscaler, Some(1));
+            assert_eq!(walk.world.wrongs, Vec::<String>::new(), "{faults:?} {way:?}");
+        }
+    }
+}
+
+#[test]
+fn pods_that_crash_on_new_nodes_stop_it_after_the_first_one() {
+    let mut walk = Walk::new(World::new(3, &[web(6, 2)], None), Order::default());
+    walk.world.faults = Faults { crashing: true, ..Faults::default() };
+    let failure = failed(walk.end());
+    assert_eq!(failure.code, "WorkloadsWorse");
+    assert_eq!(walk.world.nodes(minor(FROM)).len(), 2);
+    assert_eq!(walk.world.cordoned(), Vec::<String>::new());
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn what_holds_it_keeps_the_next_node_and_lets_the_begun_one_end() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.end_with(|walk, _| {
+        let begun = walk.roll.as_ref().is_some_and(|roll| !roll.nodes.is_empty());
+        walk.held = begun.then_some("the window is closed");
+        assert!(walk.roll.as_ref().is_none_or(|roll| roll.nodes.len() <= 1));
+    });
+    let roll = walk.roll.as_ref().unwrap();
+    assert!(roll.is_at_rest());
+    assert_eq!(walk.world.nodes(minor(FROM)).len(), 2);
+    assert_eq!(walk.world.cordoned(), Vec::<String>::new());
+    assert!(matches!(walk.verdict(), Verdict::Wait { text, .. } if text.contains("the window is closed")));
+    walk.held = None;
+    assert_eq!(walk.end(), Some(End::Done));
+}
+
+#[test]
+fn held_before_it_begins_it_writes_nothing() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.held = Some("a freeze");
+    assert!(matches!(walk.verdict(), Verdict::Wait { .. }));
+}
+
+#[test]
+fn a_control_plane_that_goes_back_midway_ends_it() {
+    let mut walk = Walk::new(world(), Order { back_at: Some(9), ..Order::default() });
+    let failure = failed(walk.end());
+    assert_eq!(failure.code, "VersionMismatch");
+    assert_eq!(walk.world.cordoned(), Vec::<String>::new());
+    assert_eq!(walk.world.autoscaler, Some(1));
+}
+
+#[test]
+fn beside_an_older_control_plane_nothing_begins() {
+    let mut walk = Walk::new(world(), Order { back_at: Some(0), ..Order::default() });
+    assert_eq!(failed(walk.end()).code, "VersionMismatch");
+    assert_eq!(walk.told(), Vec::<String>::new());
+}
+
+#[test]
+fn a_group_that_is_at_the_target_needs_nothing() {
+    let mut walk = Walk::new(world(), Order::default());
+    assert_eq!(walk.end(), Some(End::Done));
+    let mut again = Walk::new(walk.world, Order { way: Way::NewGroup, ..Order::default() });
+    assert_eq!(again.end(), Some(End::Done));
+    assert_eq!(again.told(), Vec::<String>::new());
+}
+
+#[test]
+fn a_group_that_somebody_deletes_midway_is_done_with() {
+    for way in [Way::InPlace, Way::NewGroup] {
+        let mut walk = Walk::new(world(), Order { way, ..Order::default() });
+        let end = walk.end_with(|walk, look| {
+            if look == 12 {
+                walk.world.delete_group(GROUP);
+            }
+        });
+        assert_eq!(end, Some(End::Done), "{way:?}");
+        assert_eq!(walk.world.autoscaler, Some(1), "{way:?}");
+    }
+}
+
+#[test]
+fn a_group_that_somebody_enlarges_midway_keeps_its_new_size() {
+    let mut walk = Walk::new(world(), Order::default());
+    let end = walk.end_with(|walk, look| {
+        if look == 12 {
+            walk.world.grow(2);
+        }
+    });
+    assert_eq!(end, Some(End::Done));
+    assert_eq!(walk.world.sizes(GROUP), Some(Sizes { min: 1, desired: 5, max: 5 }));
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn a_node_that_a_person_uncordons_is_cordoned_again() {
+    let mut walk = Walk::new(World::new(3, &[web(6, 5)], None), Order::default());
+    let end = walk.end_with(|walk, look| {
+        if look % 7 == 0 {
+            walk.world.uncordon_all();
+        }
+    });
+    assert!(end.is_some());
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_person_had_cordoned_stays_cordoned_when_it_fails() {
+    let mut world = World::new(2, &[web(2, 2)], None);
+    let node = world.cordon_one();
+    let mut walk = Walk::new(world, Order::default());
+    failed(walk.end());
+    assert!(walk.roll.as_ref().unwrap().was_cordoned(&node));
+}
+
+#[test]
+fn what_is_denied_ends_it_with_nothing_left_behind() {
+    for denies in [Denies::Template, Denies::Sizes, Denies::Terminate, Denies::Cordon, Denies::Autoscaler] {
+        for way in [Way::InPlace, Way::NewGroup] {
+            let order = Order { way, denies: Some(denies), ..Order::default() };
+            let mut walk = Walk::new(world(), order);
+            if denies == Denies::Cordon {
+                // Releases are denied with it: nothing is to be released then but what never was cordoned.
+                continue;
+            }
+            let failure = failed(walk.end());
+            assert_eq!(failure.code, "AccessDenied", "{denies:?} {way:?}");
+            assert_eq!(walk.world.cordoned(), Vec::<String>::new(), "{denies:?} {way:?}");
+            assert_eq!(walk.world.autoscaler, Some(1), "{denies:?} {way:?}");
+            assert_eq!(walk.world.wrongs, Vec::<String>::new(), "{denies:?} {way:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_dies_is_followed_by_somebody_who_goes_on() {
+    for death in [Death::BeforeTheLine, Death::BeforeTheEffect, Death::AfterTheEffect] {
+        for way in [Way::InPlace, Way::NewGroup] {
+            // At every line once.
+            let mut walk = Walk::new(world(), Order { way, ..Order::default() });
+            walk.deaths = (0..200).map(|line| (line % 2 == 0).then_some(death)).collect();
+            assert_eq!(walk.end(), Some(End::Done), "{death:?} {way:?}");
+            let read: Option<Roll> = walk.read_again();
+            assert_eq!(read, walk.roll);
+            assert_eq!(walk.world.nodes(minor(TO)).len(), 3);
+            assert_eq!(walk.world.wrongs, Vec::<String>::new());
+        }
+    }
+}
