@@ -75,9 +75,9 @@ async fn budgets_hold_whom_they_are_foretold_to_hold() {
     // Two of three limp along, the third is broken for good; so are both that are down.
     for (place, pod) in pods.iter().filter(|pod| pod.starts_with("limping")).enumerate() {
         if place < 2 {
-            mend_pod(server, &namespace, pod).await
+            mend_pod(server, &namespace, pod).await;
         } else {
-            break_pod(server, &namespace, pod).await
+            break_pod(server, &namespace, pod).await;
         }
     }
     for pod in pods.iter().filter(|pod| pod.starts_with("down")) {

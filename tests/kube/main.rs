@@ -6,6 +6,7 @@
 
 mod access;
 mod busy;
+mod drain;
 mod harness;
 mod product;
 mod reads;

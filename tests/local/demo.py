@@ -51,7 +51,7 @@ def main() -> int:
         say(f"put the Health notice on the event bus: it names {', '.join(named) or 'no cluster'}")
         for name, expect in expected.items():
             if expect.get("started") == "by-hand":
-                by_hand(stack, name, expect["version"])
+                by_hand(stack, name, expect.get("target", expect["version"]))
         say("the daily sweep runs every minute here, and finds what the notice does not name; watching\n")
         wanted = [name for name, expect in expected.items() if "left_alone" not in expect]
         watch(stack, wanted)
@@ -164,6 +164,10 @@ def misses(expect: dict[str, Any], cluster: dict[str, Any], touched: bool, reaso
             behind = nodes["version"] != expect["version"]
             if behind != (group in expect.get("left_behind", [])):
                 found.append(f"its node group {group} is at {nodes['version']}")
+        for group, seen in cluster.get("selfManaged", {}).items():
+            kubelets = {node["kubeletVersion"] for node in seen["nodes"]}
+            if kubelets != {expect["version"]} or len(seen["nodes"]) != seen["minSize"]:
+                found.append(f"its self-managed group {group} has {len(seen['nodes'])} nodes at {sorted(kubelets)}")
     return found
 
 

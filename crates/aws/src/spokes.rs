@@ -24,7 +24,7 @@ pub enum Session {
 }
 
 impl Session {
-    /// The session's name, as CloudTrail shows it and the role's policies name it.
+    /// The session's name, as `CloudTrail` shows it and the role's policies name it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Session {
 pub struct Spokes {
     sdk: SdkConfig,
     home: Home,
-    spokes: Vec<Spoke>,
+    others: Vec<Spoke>,
     session: Session,
 }
 
@@ -70,16 +70,16 @@ impl Spokes {
     /// Home and these spokes, with the environment's configuration.
     #[must_use]
     pub fn new(sdk: &SdkConfig, home: Home, spokes: Vec<Spoke>, session: Session) -> Self {
-        Self { sdk: sdk.clone(), home, spokes, session }
+        Self { sdk: sdk.clone(), home, others: spokes, session }
     }
 
     /// What clients of a place are made from; `operation` is what it is wanted for. Nothing is sent. The error, denied:
     /// the place is neither home nor a spoke.
     pub async fn config(&self, operation: &'static str, place: &Home) -> Result<SdkConfig, EksDown> {
-        let Self { sdk, home, spokes, session } = self;
+        let Self { sdk, home, others, session } = self;
         let region = Region::new(place.region.to_string());
         let config = sdk.clone().into_builder().region(region);
-        match way(home, spokes, place) {
+        match way(home, others, place) {
             Some(Way::Plain) => Ok(config.build()),
             Some(Way::Role(spoke)) => {
                 let role = format!("arn:{}:iam::{}:role/{}", place.partition, spoke.account, spoke.role);

@@ -43,6 +43,7 @@ pub fn plan() -> Plan {
         findings: Vec::new(),
         made_at: now(),
         baseline: Baseline::default(),
+        unattended: false,
         rolls_back: None,
     }
 }

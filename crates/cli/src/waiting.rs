@@ -132,6 +132,7 @@ mod tests {
             conflicted: false,
             last: None,
             took_s: None,
+            roll: None,
             phase: Phase::Baking { since },
         };
         state.steps.insert("1.35/bake".parse().unwrap(), progress(now()));

@@ -18,7 +18,7 @@ use eks_upgrade_core::observe::World;
 use eks_upgrade_core::plan::{Step, StepKind};
 use eks_upgrade_core::policy::NodeStrategy;
 use eks_upgrade_core::remedy::{self, Refusal};
-use eks_upgrade_core::roll::{self, Move, Moved, Verdict};
+use eks_upgrade_core::roll::{self, Move, Verdict};
 use eks_upgrade_core::waits::seconds_between;
 use jiff::Timestamp;
 
@@ -213,12 +213,7 @@ where
     }
 
     /// One slice of a roll.
-    async fn go_on(
-        &self,
-        journal: &mut Journal<'_, L, T>,
-        step: &Step,
-        update: &UpdateId,
-    ) -> Answer<String> {
+    async fn go_on(&self, journal: &mut Journal<'_, L, T>, step: &Step, update: &UpdateId) -> Answer<String> {
         let began = self.time.now();
         loop {
             let slice = self.pass(journal, step, update, began).await?;
@@ -267,7 +262,8 @@ where
             Verdict::Do(moves) => self.make_moves(journal, step, &wanted, moves).await,
             Verdict::Wait { seconds, text } => Ok(Slice::Pause { seconds, text }),
             Verdict::Done => {
-                let duration_s = in_flight_s(&journal.state, step, self.time.now()).unwrap_or_else(|| seconds_between(began, now));
+                let duration_s = in_flight_s(&journal.state, step, self.time.now())
+                    .unwrap_or_else(|| seconds_between(began, now));
                 let (step, update) = (step.id.clone(), update.clone());
                 let over = Event::Succeeded { step, update, duration_s };
                 journal.record(|state| only_in_flight(state, &over)).await?;
@@ -305,15 +301,7 @@ where
                     journal.record(|_| vec![line.clone()]).await?;
                     let roll = journal.state.steps.get(&step.id).and_then(|progress| progress.roll.clone());
                     let Some(roll) = roll else { return Ok(Slice::Over("the roll is over".into())) };
-                    let learned = match rolling.make(&arn, wanted, &moved, &roll).await {
-                        Ok(learned) => learned,
-                        // No other try is of use before somebody gives the right: what can be is taken back.
-                        Err(down) if down.denied => {
-                            let failure = roll::denied(down.operation, &down.why);
-                            Some(Moved::GivenUp { failure })
-                        }
-                        Err(down) => return Err(down.into()),
-                    };
+                    let learned = rolling.make(&arn, wanted, &moved, &roll).await?;
                     if let Some(moved) = learned {
                         let line = Event::Rolled { step: step.id.clone(), moved };
                         journal.record(|_| vec![line.clone()]).await?;
@@ -322,13 +310,18 @@ where
                 Move::Evict { namespace, name } => {
                     journal.confirm().await?;
                     let pod = PodName { namespace, name };
-                    let evicted = self.inside.evict(&arn, &pod).await?;
-                    tracing::info!(cluster = %arn, pod = pod.name, ?evicted, "evicted");
+                    if let Some(moved) = rolling.evict(&arn, &pod).await? {
+                        let line = Event::Rolled { step: step.id.clone(), moved };
+                        journal.record(|_| vec![line.clone()]).await?;
+                    }
                 }
             }
         }
         let text = "under way".to_owned();
-        Ok(pause.map_or_else(|| Slice::Again(text.clone()), |seconds| Slice::Pause { seconds, text: text.clone() }))
+        Ok(pause.map_or_else(
+            || Slice::Again(text.clone()),
+            |seconds| Slice::Pause { seconds, text: text.clone() },
+        ))
     }
 }
 

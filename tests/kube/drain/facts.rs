@@ -2,51 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use aws_config::{Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::Inside;
-use eks_upgrade_kube::{Finds, KubeReads};
-use eks_upgrade_pipeline::ports::EksDown;
-use eks_upgrade_pipeline::ports::inside::{ApiServer, Depth, Insides};
+use eks_upgrade_kube::KubeReads;
+use eks_upgrade_pipeline::ports::inside::{Depth, Insides};
 use eks_upgrade_tests::kube::Server;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
-/// The way to the harness's server, for one who may read everything.
-struct Harness {
-    server: ApiServer,
-    sdk: SdkConfig,
-}
+use crate::product::{Found, INSPECT, cluster};
 
-impl Finds for Harness {
-    async fn api_server(&self, _: &ClusterArn) -> Result<ApiServer, EksDown> {
-        Ok(self.server.clone())
-    }
-
-    async fn sdk(&self, _: &ClusterArn) -> Result<SdkConfig, EksDown> {
-        Ok(self.sdk.clone())
-    }
-}
-
-/// What the product sees.
+/// What the inspect function sees.
 pub async fn read(server: &Server) -> Inside {
-    let caller = server.grant(&["system:masters"]);
-    let keys =
-        Credentials::new(&caller.access_key, &caller.secret_key, Some(caller.session_token), None, "harness");
-    let sdk = SdkConfig::builder()
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build();
-    let ca = server.authority_pem().as_bytes().to_vec();
-    let api = ApiServer { endpoint: server.endpoint().to_owned(), ca, subnets: Vec::new() };
-    let cluster = format!("arn:aws:eks:eu-west-1:123456789012:cluster/{}", server.cluster());
-    let reads = KubeReads::new(Harness { server: api, sdk });
-    reads.inside(&cluster.parse().unwrap(), Depth::Drain).await
+    server.apply(INSPECT).await;
+    let caller = server.grant(&["eks-upgrade:inspect"]);
+    KubeReads::new(Found::of(server, &caller)).inside(&cluster(server), Depth::Drain).await
 }
 
 /// The names of the pods on a node, once so many at least are settled there: running, with nothing to come.

@@ -107,6 +107,8 @@ pub fn just_opened(
         foreign: BTreeMap::new(),
         approvals: BTreeMap::new(),
         paused: None,
+        vitals: None,
+        worse_since: None,
         touched: false,
         ended: None,
     })

@@ -119,7 +119,10 @@ fn blocked(cause: &Cause, held: &[&Held]) -> Finding {
 
 /// The first pods by name, the rest counted.
 fn named(held: &[&Held]) -> String {
-    let names = held.iter().take(NAMED_MAX).map(|held| held.pod.clone());
+    let names = held.iter().take(NAMED_MAX).map(|held| match held.owner.as_str() {
+        "" => held.pod.clone(),
+        owner => format!("{} of {owner}", held.pod),
+    });
     let more = held.len().saturating_sub(NAMED_MAX);
     names.chain((more > 0).then(|| format!("and {more} more"))).collect::<Vec<_>>().join(", ")
 }

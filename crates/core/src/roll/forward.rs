@@ -2,11 +2,11 @@
 //! itself and then as many at a time as there is room for; at the end its sizes and the autoscaler as they were.
 
 use super::autoscaler::running;
-use super::group::{Group, cordon, count, delete, gather};
+use super::group::{Group, cordon, delete, gather};
 use super::next::LOOK_S;
 use super::node::Touched;
 use super::stand::{Member, Stand};
-use super::{Effect, Move, Moved, NodePhase, Roll, Scene, Sizes, Verdict, Way, beside, failure};
+use super::{Effect, Move, Moved, NodePhase, Roll, Scene, Verdict, Way, failure};
 use crate::health::Vitals;
 use crate::inside::{AutoScalingGroup, Template, Unseen};
 use crate::remedy::Failure;
@@ -91,23 +91,6 @@ impl Group<'_> {
             Ok(running) => running.map(|paused| Verdict::meant(Effect::PauseAutoscaler { paused })),
             Err(Unseen(why)) => {
                 Some(Verdict::wait(LOOK_S, format!("whether Cluster Autoscaler runs cannot be seen: {why}")))
-            }
-        }
-    }
-
-    fn room(&self, group: &AutoScalingGroup, template: &Template) -> Effect {
-        let (old, template) = (count(self.stand.old.len()), template.clone());
-        match self.scene.way {
-            Way::InPlace => {
-                let desired = group.desired.saturating_add(self.scene.surge.max(1).min(old));
-                let sizes = Sizes { min: group.min, desired, max: group.max.max(desired) };
-                Effect::Surge { template, sizes }
-            }
-            Way::NewGroup => {
-                let desired = self.roll.was.beside.saturating_add(group.desired);
-                let sizes = Sizes { min: 0, desired, max: self.roll.was.sizes.max.max(desired) };
-                let old = Sizes { min: 0, desired: group.desired, max: group.max };
-                Effect::MakeGroup { name: beside(&group.name, self.scene.to), template, sizes, old }
             }
         }
     }

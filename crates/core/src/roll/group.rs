@@ -4,12 +4,14 @@
 use super::next::LOOK_S;
 use super::node::Next;
 use super::stand::{Member, Stand};
-use super::{EVICT_AGAIN_S, Effect, Move, Moved, Roll, Scene, Sizes, Verdict, Way, failure};
+use super::{EVICT_AGAIN_S, Effect, Move, Moved, Roll, Scene, Sizes, Verdict, Way, beside, failure};
 use crate::inside::{AutoScalingGroup, Template};
 use crate::waits::seconds_between;
 
 /// How long an effect is tried again that never comes through, in seconds.
 const EFFECT_S_MAX: u32 = 1800;
+/// How often it is tried at least: whoever comes back after hours has not tried for hours.
+const TRIES_MIN: u32 = 5;
 
 /// A roll, and what is seen of it now.
 pub(super) struct Group<'a> {
@@ -22,7 +24,7 @@ impl Group<'_> {
     /// An effect of which nobody knows whether it was made is made again.
     pub(super) fn outstanding(&self) -> Option<Verdict> {
         let meant = self.roll.meant.as_ref()?;
-        let late = seconds_between(meant.since, self.scene.now) >= EFFECT_S_MAX;
+        let late = meant.tries >= TRIES_MIN && seconds_between(meant.since, self.scene.now) >= EFFECT_S_MAX;
         let pauses = matches!(meant.effect, Effect::PauseAutoscaler { .. });
         if late && !pauses && !meant.effect.mends() {
             return Some(Verdict::given_up(failure::refused(
@@ -31,20 +33,52 @@ impl Group<'_> {
                 "see the kube function's log for what AWS or the cluster answers, then start again",
             )));
         }
-        Some(self.again(&meant.effect))
+        self.again(&meant.effect)
     }
 
-    /// Meanwhile pods may have come onto a node that was about to end: they leave first.
-    fn again(&self, effect: &Effect) -> Verdict {
-        if let Effect::Terminate { node, instance, .. } = effect
-            && let Some(touched) = self.roll.nodes.get(node)
-            && self.stand.node_of(instance).is_some_and(|node| node.schedulable)
-            && self.stand.leaving(node).next().is_some()
-        {
-            let (node, instance, surplus) = (node.clone(), instance.clone(), touched.surplus);
-            return Verdict::meant(Effect::Cordon { node, instance, surplus });
+    /// As things are now: the effect may have been made, and others may have acted since.
+    fn again(&self, effect: &Effect) -> Option<Verdict> {
+        match effect {
+            // What sizes a group shall keep is reckoned anew, each time.
+            Effect::Restore { .. } => None,
+            Effect::Surge { template, .. } if self.scene.group?.template.as_ref() == Some(template) => {
+                Some(Verdict::line(Moved::Made { effect: effect.clone() }))
+            }
+            Effect::Surge { template, .. } | Effect::MakeGroup { template, .. } => {
+                Some(Verdict::meant(self.room(self.scene.group?, template)))
+            }
+            Effect::Terminate { node, instance, .. } if self.has_filled(node, instance) => {
+                let surplus = self.roll.nodes.get(node).is_some_and(|node| node.surplus);
+                let (node, instance) = (node.clone(), instance.clone());
+                Some(Verdict::meant(Effect::Cordon { node, instance, surplus }))
+            }
+            effect => Some(Verdict::meant(effect.clone())),
         }
-        Verdict::meant(effect.clone())
+    }
+
+    /// Somebody let pods onto a node that was about to end: they leave first.
+    fn has_filled(&self, node: &str, instance: &str) -> bool {
+        let open = self.stand.node_of(instance).is_some_and(|node| node.schedulable);
+        open && self.stand.leaving(node).next().is_some()
+    }
+
+    /// The room that new nodes need.
+    pub(super) fn room(&self, group: &AutoScalingGroup, template: &Template) -> Effect {
+        let template = template.clone();
+        match self.scene.way {
+            Way::InPlace => {
+                let extra = self.scene.surge.max(1).min(count(self.stand.old.len()));
+                let desired = group.desired.saturating_add(extra);
+                let sizes = Sizes { min: group.min, desired, max: group.max.max(desired) };
+                Effect::Surge { template, sizes, extra }
+            }
+            Way::NewGroup => {
+                let desired = self.roll.was.beside.saturating_add(group.desired);
+                let sizes = Sizes { min: 0, desired, max: self.roll.was.sizes.max.max(desired) };
+                let old = Sizes { min: 0, desired: group.desired, max: group.max };
+                Effect::MakeGroup { name: beside(&group.name, self.scene.to), template, sizes, old }
+            }
+        }
     }
 
     /// New nodes that there is no more need of go the same way as old ones.

@@ -17,6 +17,7 @@ mod next;
 mod node;
 mod stand;
 mod state;
+mod words;
 #[cfg(test)]
 mod tests;
 

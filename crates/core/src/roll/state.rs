@@ -81,6 +81,8 @@ pub enum Effect {
         template: Template,
         /// Its sizes from now on.
         sizes: Sizes,
+        /// How many nodes more that is than it wanted.
+        extra: u32,
     },
     /// A group of the new template is made beside the old one, which may shrink to nothing from now on.
     MakeGroup {
@@ -145,6 +147,11 @@ impl Effect {
     #[must_use]
     pub fn mends(&self) -> bool {
         matches!(self, Self::ResumeAutoscaler { .. } | Self::Release { .. } | Self::Restore { .. })
+    }
+
+    /// Whether it makes room for new nodes.
+    fn opens(&self) -> bool {
+        matches!(self, Self::Surge { .. } | Self::MakeGroup { .. })
     }
 }
 
@@ -251,6 +258,8 @@ pub struct Meant {
     pub effect: Effect,
     /// Since when it is meant.
     pub since: Timestamp,
+    /// How often that was said.
+    pub tries: u32,
 }
 
 /// The room that new nodes have.
@@ -387,8 +396,8 @@ impl Roll {
             }
             Effect::ResumeAutoscaler { .. } => self.paused.is_some(),
             Effect::MakeTemplate => self.template.is_none(),
-            Effect::Surge { sizes, .. } => self.open(effect, sizes.desired, self.was.sizes.desired, at),
-            Effect::MakeGroup { sizes, .. } => self.open(effect, sizes.desired, self.was.beside, at),
+            Effect::Surge { extra, .. } => self.open(*extra, at),
+            Effect::MakeGroup { sizes, .. } => self.open(sizes.desired.saturating_sub(self.was.beside), at),
             Effect::Cordon { node, instance, surplus } => self.cordon(node, instance, *surplus, at),
             Effect::DeletePods { node, .. } => {
                 self.pass(node, &[NodePhase::Cordoned, NodePhase::Forced], NodePhase::Forced, at)
@@ -397,10 +406,17 @@ impl Roll {
             Effect::Release { node } => self.release(node, at),
             Effect::Restore { .. } | Effect::DeleteGroup { .. } => !self.has_unfinished(),
         };
-        if may && !self.means(effect) {
-            self.meant = Some(Meant { effect: effect.clone(), since: at });
+        if may {
+            self.say(effect, at);
         }
         may
+    }
+
+    fn say(&mut self, effect: &Effect, at: Timestamp) {
+        match &mut self.meant {
+            Some(meant) if meant.effect == *effect => meant.tries = meant.tries.saturating_add(1),
+            meant => *meant = Some(Meant { effect: effect.clone(), since: at, tries: 1 }),
+        }
     }
 
     fn means(&self, effect: &Effect) -> bool {
@@ -490,11 +506,13 @@ impl Roll {
         }
     }
 
-    /// There is room for more nodes, or about to be: once, and with the new template only.
-    fn open(&mut self, effect: &Effect, wants: u32, wanted: u32, since: Timestamp) -> bool {
-        let may = self.template.is_some() && (self.room.is_none() || self.means(effect));
+    /// There is room for more nodes, or about to be: once, and with the new template only. As long as nobody knows
+    /// whether it was made it may be meant otherwise: the group may have another size by now.
+    fn open(&mut self, extra: u32, since: Timestamp) -> bool {
+        let outstanding = self.meant.as_ref().is_some_and(|meant| meant.effect.opens());
+        let may = self.template.is_some() && (self.room.is_none() || outstanding);
         if may {
-            self.room = Some(Room { extra: wants.saturating_sub(wanted), since });
+            self.room = Some(Room { extra, since });
         }
         may
     }

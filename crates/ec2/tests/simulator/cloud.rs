@@ -59,8 +59,8 @@ impl Cloud {
 
     /// [`FLEET`] with more lines about its group.
     pub fn with(lines: &[&str]) -> Self {
-        let lines: String = lines.iter().map(|line| format!("        {line}\n")).collect();
-        Self::of(&format!("{FLEET}{lines}"))
+        let lines: Vec<String> = lines.iter().map(|line| format!("        {line}\n")).collect();
+        Self::of(&format!("{FLEET}{}", lines.concat()))
     }
 
     /// [`FLEET`] with a refusal of an operation.

@@ -82,17 +82,17 @@ async fn a_group_gets_its_template_and_its_sizes() {
 #[tokio::test]
 async fn a_new_group_is_like_the_old_one_and_made_once() {
     let cloud = Cloud::with(&["tags: {team: blue, 'aws:cloudformation:stack-name': web}"]);
-    let make = || async {
+    let again = || async {
         let sizes = Sizes { min: 0, desired: 2, max: 5 };
         cloud.groups().make_group(&cluster(), "web", "web-2", &of_web("3"), sizes).await
     };
-    make().await.unwrap();
+    again().await.unwrap();
     let made = cloud.group("web-2").await;
     assert_eq!((made.min, made.desired, made.max), (0, 2, 5));
     assert_eq!((made.template, made.subnets), (Some(of_web("3")), cloud.group("web").await.subnets));
     let capacity = cloud.groups().capacity(&cluster(), &[]).await;
     assert_eq!(capacity.groups.get().unwrap().len(), 2, "it is tagged as the cluster's");
-    make().await.unwrap();
+    again().await.unwrap();
     assert_eq!(cloud.changes(), ["CreateAutoScalingGroup"]);
 }
 

@@ -128,7 +128,7 @@ where
             Effect::ResumeAutoscaler { paused } => {
                 self.inside.scale(cluster, &paused.deployment, paused.replicas).await?;
             }
-            Effect::Surge { template, sizes } => {
+            Effect::Surge { template, sizes, .. } => {
                 self.groups.update_group(cluster, &wanted.group, Some(template), Some(of(*sizes))).await?;
             }
             Effect::MakeGroup { name, template, sizes, old } => {

@@ -23,9 +23,9 @@ pub use incidents::{
 };
 pub use insights::{ClientSpec, DeprecationSpec, InsightSpec};
 pub use kubernetes::{
-    Amount, BudgetSpec, ComponentName, ComponentSpec, Denial, DeprecatedCaller, KarpenterSpec, KubernetesSpec,
-    Percent, PoolSpec, ProxyModeSpec, Selects, StoredSpec, StrategySpec, WebhookKind, WebhookSpec, WorkloadKind,
-    WorkloadSpec,
+    Amount, BudgetSpec, ComponentName, ComponentSpec, Denial, DeprecatedCaller, KarpenterSpec,
+    KubernetesSpec, Percent, PoolSpec, ProxyModeSpec, Selects, StoredSpec, StrategySpec, WebhookKind,
+    WebhookSpec, WorkloadKind, WorkloadSpec,
 };
 pub use self_managed::{
     Architecture, Follow, GroupTemplateSpec, ImageFamily, LaunchFailure, SelfManagedSpec,

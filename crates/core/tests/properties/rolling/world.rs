@@ -231,7 +231,7 @@ impl World {
             Effect::PauseAutoscaler { .. } => self.autoscaler = self.autoscaler.map(|_| 0),
             Effect::ResumeAutoscaler { paused } => self.autoscaler = self.autoscaler.map(|_| paused.replicas),
             Effect::MakeTemplate => {}
-            Effect::Surge { template, sizes } => self.update(GROUP, Some(template), *sizes),
+            Effect::Surge { template, sizes, .. } => self.update(GROUP, Some(template), *sizes),
             Effect::MakeGroup { name, template, sizes, old } => {
                 let made = Asg { sizes: *sizes, template: template.clone(), machines: Vec::new() };
                 self.groups.entry(name.clone()).or_insert(made);
