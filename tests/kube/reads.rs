@@ -1,7 +1,9 @@
 //! What is read of a real server, with exactly the rights that the product's files give.
 
 mod objects;
+mod rights;
 
+use eks_upgrade_core::inside::WorkloadKind::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use eks_upgrade_core::inside::{Backend, Inside, NodeGroupOf, ProxyMode, Seen, WorkloadKind};
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_kube::KubeReads;
@@ -81,7 +83,6 @@ async fn inspect_yaml_is_enough_for_every_part() {
     let kinds = seen(&inside.workloads).iter().filter(|workload| workload.namespace == namespace);
     let mut kinds: Vec<WorkloadKind> = kinds.map(|workload| workload.kind).collect();
     kinds.sort_unstable();
-    use WorkloadKind::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
     assert_eq!(kinds, [Deployment, StatefulSet, DaemonSet, ReplicaSet]);
 
     let webhooks = seen(&inside.webhooks).iter().filter(|webhook| webhook.configuration == "reads");
@@ -120,10 +121,7 @@ async fn pools_and_claims_are_read_once_there_is_karpenter() {
     assert!(kept.ok, "{kept:?}");
     server.apply(INSPECT).await;
     server.apply(KARPENTER).await;
-    for kind in ["nodepools", "nodeclaims", "ec2nodeclasses"] {
-        let known = async || server.kubectl(&["get", kind]).await.ok.then_some(());
-        server.wait_for("Karpenter's kinds", known).await;
-    }
+    objects::are_served(&server).await;
     server.apply(POOLS).await;
 
     let inside = look(&server, "eks-upgrade:inspect", Depth::Following).await;
@@ -190,7 +188,7 @@ async fn a_list_is_read_to_its_end() {
         let some: Vec<Pod> = some.iter().map(|number| of(*number)).collect();
         let params = PostParams::default();
         let made = join_all(some.iter().map(|pod| pods.create(&params, pod))).await;
-        made.into_iter().for_each(|made| drop(made.unwrap()));
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
     let inside = look(server, "system:masters", Depth::Vitals).await;
     assert_eq!(seen(&inside.pods).iter().filter(|pod| pod.namespace == namespace).count(), MANY);

@@ -183,10 +183,11 @@ async fn evictions_come_to_what_the_server_says() {
     let gone = inside.named("gone");
 
     // First without effect, then in earnest: the same verdicts.
-    for evict in [true, false] {
-        let verdict = async |pod: &PodName| match evict {
-            true => reads.try_eviction(cluster, pod).await.unwrap(),
-            false => writes.evict(cluster, pod).await.unwrap(),
+    for evict in [false, true] {
+        let verdict = async |pod: &PodName| {
+            let answer =
+                if evict { writes.evict(cluster, pod).await } else { reads.try_eviction(cluster, pod).await };
+            answer.unwrap()
         };
         let (refused, not_now) = (verdict(&twice).await, verdict(&kept).await);
         assert!(matches!(&not_now, Evicted::NotNow(why) if why.contains("disruption budget")), "{not_now:?}");

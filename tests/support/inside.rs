@@ -36,6 +36,8 @@ pub struct FakeInside {
     pub unreachable: Option<String>,
     /// Whether new nodes come up.
     pub nodes_join: bool,
+    /// Whether a container of the first pod crashes again and again, whichever pod that is.
+    pub crashes: bool,
     /// Whether no pod starts with another image than the one it has.
     pub every_image_is_bad: bool,
     /// The minor of each launch template version.
@@ -70,6 +72,7 @@ pub fn empty_inside(at: Timestamp, server: Minor) -> FakeInside {
         inside,
         unreachable: None,
         nodes_join: true,
+        crashes: false,
         every_image_is_bad: false,
         templates: BTreeMap::new(),
         joining: Vec::new(),
@@ -249,7 +252,8 @@ impl FakeInside {
 
     /// A container of the first pod crashes again and again, or no longer.
     pub fn crash(&mut self, crashes: bool) {
-        all(&mut self.inside.pods)[0].waiting = crashes.then(|| "CrashLoopBackOff".into());
+        self.crashes = crashes;
+        self.settle(self.inside.at);
     }
 
     /// Lets happen what was to happen by `now`.
@@ -268,6 +272,9 @@ impl FakeInside {
             for app in pending {
                 self.pod(&app);
             }
+        }
+        for (place, pod) in all(&mut self.inside.pods).iter_mut().enumerate() {
+            pod.waiting = (self.crashes && place == 0).then(|| "CrashLoopBackOff".into());
         }
         let pods = self.inside.pods.get().cloned().unwrap_or_default();
         for budget in all(&mut self.inside.budgets) {

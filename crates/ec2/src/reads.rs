@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup as SdkGroup, Filter};
+use aws_sdk_ec2::types::Image;
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::{AutoScalingGroup, Capacity, Seen, Subnet, Template};
 use eks_upgrade_pipeline::ports::inside::Groups;
@@ -117,7 +118,24 @@ impl AwsGroups {
             Err(error) if is_code(&error, "InvalidAMIID.NotFound") => return Ok(None),
             Err(error) => return Err(down(OP)(error)),
         };
-        let of_aws = answer.images().iter().find(|image| image.image_owner_alias() == Some("amazon"));
-        Ok(of_aws.and_then(|image| image.name()).map(str::to_owned))
+        Ok(answer.images().first().and_then(name_of_aws).map(str::to_owned))
+    }
+}
+
+/// The name that AWS gave an image; `None` for somebody else's, who may call it as they like.
+fn name_of_aws(image: &Image) -> Option<&str> {
+    image.name().filter(|_| image.image_owner_alias() == Some("amazon"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_an_image_of_aws_is_not_aws_s() {
+        let image = Image::builder().name("amazon-eks-node-al2023-x86_64-standard-1.33-v20251103");
+        assert!(name_of_aws(&image.clone().image_owner_alias("amazon").build()).is_some());
+        assert_eq!(name_of_aws(&image.clone().build()), None);
+        assert_eq!(name_of_aws(&image.image_owner_alias("aws-marketplace").build()), None);
     }
 }

@@ -8,7 +8,7 @@ use eks_upgrade_pipeline::ports::inside::{GroupWrites, Sizes};
 
 use crate::family::Family;
 use crate::reads::DESCRIBE_GROUPS;
-use crate::{AwsGroups, Read, copy, count, down, is_code, number, odd, template};
+use crate::{AwsGroups, Read, copy, count, down, number, odd, template};
 
 const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
 const UPDATE_GROUP: &str = "autoscaling:UpdateAutoScalingGroup";
@@ -52,7 +52,7 @@ impl GroupWrites for AwsGroups {
         call.send().await.map(drop).map_err(down(UPDATE_GROUP))
     }
 
-    /// A name belongs to one group.
+    /// A name belongs to one group. While one of that name is being deleted, this is refused: try again later.
     async fn make_group(
         &self,
         cluster: &ClusterArn,
@@ -73,11 +73,7 @@ impl GroupWrites for AwsGroups {
             .min_size(number(sizes.min))
             .desired_capacity(number(sizes.desired))
             .max_size(number(sizes.max));
-        match call.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_code(&error, "AlreadyExists") => Ok(()),
-            Err(error) => Err(down(CREATE_GROUP)(error)),
-        }
+        call.send().await.map(drop).map_err(down(CREATE_GROUP))
     }
 
     /// An instance that is gone, or on its way, is left alone: the group must not want one less a second time.

@@ -163,10 +163,10 @@ impl Link {
         operation: &'static str,
         path: String,
         name: &str,
-        patch: &Patch<P>,
+        change: &Patch<P>,
     ) -> Result<Option<()>, Failed> {
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        let request = request::Request::new(path).patch(name, &params, patch);
+        let request = request::Request::new(path).patch(name, &params, change);
         let request = request.map_err(|error| Failed::odd(operation, error.to_string()))?;
         match self.ask::<serde::de::IgnoredAny>(operation, request).await {
             Ok(_) => Ok(Some(())),

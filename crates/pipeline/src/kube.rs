@@ -17,8 +17,8 @@ use eks_upgrade_core::ledger::{Event, Phase, RunState};
 use eks_upgrade_core::observe::World;
 use eks_upgrade_core::plan::{Step, StepKind};
 use eks_upgrade_core::policy::NodeStrategy;
-use eks_upgrade_core::remedy::{self, Refusal};
-use eks_upgrade_core::roll::{self, Move, Verdict};
+use eks_upgrade_core::remedy::{self, Failure, Refusal, Remedy};
+use eks_upgrade_core::roll::{self, Move, Moved, Verdict};
 use eks_upgrade_core::waits::seconds_between;
 use jiff::Timestamp;
 
@@ -255,7 +255,25 @@ where
         let Some(wanted) = wanted(&journal.state, step, &cluster, &controls, now) else {
             return Ok(Slice::Over("nothing is rolled".into()));
         };
-        let held = held(&journal.state, step, &controls, now);
+        let held = match hold(&journal.state, step, &controls, now) {
+            None => None,
+            Some(Hold::Until { text, .. }) => Some(text),
+            Some(Hold::Approval { before, .. }) => Some(format!("a yes to {before}")),
+            Some(Hold::Never { code, message, next_action }) => {
+                let failure = Failure {
+                    code: code.into(),
+                    message,
+                    resources: Vec::new(),
+                    remedy: Remedy::Stop,
+                    next_action,
+                };
+                if let Some(text) = give_up(journal, step, update, &failure).await? {
+                    let under_way = in_flight_s(&journal.state, step, now).is_some();
+                    return Ok(if under_way { Slice::Again(text) } else { Slice::Over(text) });
+                }
+                None
+            }
+        };
         let roll = journal.state.steps.get(&step.id).and_then(|progress| progress.roll.clone());
         let rolling = Rolling { inside: &self.inside, groups: &self.groups };
         match rolling.pass(&arn, &wanted, roll.as_ref(), held.as_deref(), now).await? {
@@ -359,13 +377,29 @@ fn wanted(
     })
 }
 
-/// What holds the next node, in words.
-fn held(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<String> {
-    hold(state, step, controls, now).map(|hold| match hold {
-        Hold::Until { text, .. } => text,
-        Hold::Approval { before, .. } => format!("a yes to {before}"),
-        Hold::Never { message, .. } => message,
-    })
+/// A roll that is held for good is taken back, and one that was never begun is over; `None` where it is being taken
+/// back already.
+async fn give_up<L: Ledger, T: Pauses>(
+    journal: &mut Journal<'_, L, T>,
+    step: &Step,
+    update: &UpdateId,
+    failure: &Failure,
+) -> Answer<Option<String>> {
+    let written = journal
+        .record(|state| match state.steps.get(&step.id).and_then(|progress| progress.roll.as_ref()) {
+            Some(roll) if roll.given_up.is_none() => {
+                let moved = Moved::GivenUp { failure: failure.clone() };
+                vec![Event::Rolled { step: step.id.clone(), moved }]
+            }
+            Some(_) => Vec::new(),
+            None => {
+                let (step, update) = (step.id.clone(), update.clone());
+                let over = Event::Failed { step, update, duration_s: 0, failure: failure.clone() };
+                only_in_flight(state, &over)
+            }
+        })
+        .await?;
+    Ok((!written.is_empty()).then(|| failure.message.clone()))
 }
 
 fn in_flight_s(state: &RunState, step: &Step, now: Timestamp) -> Option<u32> {

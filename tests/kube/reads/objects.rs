@@ -185,6 +185,14 @@ spec:
 ---
 ";
 
+/// Waits until Karpenter's kinds are served.
+pub async fn are_served(server: &Server) {
+    for kind in ["nodepools", "nodeclaims", "ec2nodeclasses"] {
+        let known = async || server.kubectl(&["get", kind]).await.ok.then_some(());
+        server.wait_for("Karpenter's kinds", known).await;
+    }
+}
+
 /// Pools that follow the control plane, by Karpenter and by Auto Mode, one that does not, and a claim.
 pub const POOLS: &str = "
 apiVersion: karpenter.k8s.aws/v1

@@ -420,6 +420,8 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
             match hold(state, step, controls, now) {
                 // Past the kill switch nothing is done at all.
                 Some(hold @ Hold::Until { wait_for: WaitFor::KillSwitch, .. }) => Standing::Held(hold),
+                // What holds it for good has it taken back, Cluster Autoscaler and all, before the run may stop.
+                Some(Hold::Never { .. }) => Standing::Ours,
                 // Nodes that are begun are ended, whatever holds the next one.
                 Some(hold) if progress.roll.as_ref().is_none_or(Roll::is_at_rest) => Standing::Held(hold),
                 _ => Standing::Ours,

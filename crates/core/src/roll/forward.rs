@@ -8,7 +8,7 @@ use super::node::Touched;
 use super::stand::{Member, Stand};
 use super::{Effect, Move, Moved, NodePhase, Roll, Scene, Verdict, Way, failure};
 use crate::health::Vitals;
-use crate::inside::{AutoScalingGroup, Template, Unseen};
+use crate::inside::{Template, Unseen};
 use crate::remedy::Failure;
 use crate::waits::seconds_between;
 

@@ -106,7 +106,7 @@ fn ended_only_if_emptied_or_forced(walk: &Walk) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(40000))]
 
     #[test]
     fn alone_in_the_world_it_ends_well_or_takes_all_back(

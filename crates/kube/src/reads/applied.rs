@@ -21,16 +21,16 @@ struct Kind {
     /// The versions to read it under, the best first. A server that serves none of them has none of it.
     versions: &'static [&'static str],
     resource: &'static str,
-    kind: &'static str,
+    called: &'static str,
 }
 
 const fn kind(
     group: &'static str,
     versions: &'static [&'static str],
     resource: &'static str,
-    kind: &'static str,
+    called: &'static str,
 ) -> Kind {
-    Kind { group, versions, resource, kind }
+    Kind { group, versions, resource, called }
 }
 
 const V1: &[&str] = &["v1"];
@@ -89,7 +89,7 @@ async fn of_kind(link: &Link, kind: &Kind) -> Result<Vec<Applied>, Failed> {
         let read_under = format!("{}/{version}", kind.group);
         let path = format!("/apis/{read_under}/{}", kind.resource);
         let listing = Listing::at(OP, path).metadata();
-        let kept = |object: PartialObjectMeta| of_object(&object, kind.kind, &read_under);
+        let kept = |object: PartialObjectMeta| of_object(&object, kind.called, &read_under);
         match link.list(&listing, kept).await {
             Err(failed) if failed.is_missing() => {}
             answer => return answer,

@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    fn of_spec(spec: Value) -> Budget {
+    fn of_spec(spec: &Value) -> Budget {
         let one = json!({"metadata": {"name": "web", "namespace": "shop", "generation": 2}, "spec": spec,
             "status": {"disruptionsAllowed": 1, "currentHealthy": 3, "desiredHealthy": 2, "expectedPods": 3,
                 "observedGeneration": 1}});
@@ -68,29 +68,29 @@ mod tests {
             (json!({"minAvailable": "50%"}), BudgetRule::MinAvailable(CountOrShare::Percent(50))),
             (json!({}), BudgetRule::MinAvailable(CountOrShare::Count(0))),
         ] {
-            assert_eq!(of_spec(spec.clone()).rule, rule, "{spec}");
+            assert_eq!(of_spec(&spec).rule, rule, "{spec}");
         }
     }
 
     #[test]
     fn no_selector_is_not_an_empty_one() {
-        assert_eq!(of_spec(json!({})).selector, None);
+        assert_eq!(of_spec(&json!({})).selector, None);
         assert_eq!(
-            of_spec(json!({"selector": {}})).selector,
+            of_spec(&json!({"selector": {}})).selector,
             Some(eks_upgrade_core::inside::Selector::default())
         );
         let some = json!({"selector": {"matchLabels": {"app": "web"},
             "matchExpressions": [{"key": "tier", "operator": "In", "values": ["a", "b"]}]}});
-        let selector = of_spec(some).selector.unwrap();
+        let selector = of_spec(&some).selector.unwrap();
         assert_eq!(selector.labels["app"], "web");
         assert_eq!(selector.expressions[0].values, ["a", "b"]);
     }
 
     #[test]
     fn a_status_is_told_with_whether_it_is_of_the_present_spec() {
-        let budget = of_spec(json!({"unhealthyPodEvictionPolicy": "AlwaysAllow"}));
+        let budget = of_spec(&json!({"unhealthyPodEvictionPolicy": "AlwaysAllow"}));
         assert_eq!((budget.allowed, budget.healthy, budget.desired, budget.expected), (1, 3, 2, 3));
         assert!(budget.lets_unhealthy_go && !budget.observed);
-        assert!(!of_spec(json!({"unhealthyPodEvictionPolicy": "IfHealthyBudget"})).lets_unhealthy_go);
+        assert!(!of_spec(&json!({"unhealthyPodEvictionPolicy": "IfHealthyBudget"})).lets_unhealthy_go);
     }
 }

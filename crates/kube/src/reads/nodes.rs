@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    fn with_labels(labels: Value) -> NodeGroupOf {
+    fn with_labels(labels: &Value) -> NodeGroupOf {
         node(serde_json::from_value(json!({"metadata": {"name": "a", "labels": labels}})).unwrap()).group
     }
 
@@ -101,7 +101,7 @@ mod tests {
             (json!({"eks.amazonaws.com/compute-type": "fargate"}), NodeGroupOf::Fargate),
             (json!({"eks.amazonaws.com/compute-type": "hybrid"}), NodeGroupOf::SelfManaged),
         ] {
-            assert_eq!(with_labels(labels.clone()), group, "{labels}");
+            assert_eq!(with_labels(&labels), group, "{labels}");
         }
     }
 

@@ -31,7 +31,9 @@ pub(super) async fn pods(link: &Link) -> Result<Vec<Pod>, Failed> {
     if pods.iter().any(of_replica_sets) {
         // After the pods: a set that is made in between has no pods here.
         let deployments = deployments(link).await?;
-        pods.iter_mut().for_each(|pod| resolve(pod, &deployments));
+        for pod in &mut pods {
+            resolve(pod, &deployments);
+        }
     }
     Ok(pods)
 }
@@ -140,7 +142,7 @@ mod tests {
         pod(serde_json::from_value(pod_json).unwrap())
     }
 
-    fn of_spec(spec: Value) -> Pod {
+    fn of_spec(spec: &Value) -> Pod {
         read(json!({"metadata": {"name": "web-0", "namespace": "shop"}, "spec": spec})).unwrap()
     }
 
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_in_a_spec_is_told() {
-        let pod = of_spec(json!({
+        let pod = of_spec(&json!({
             "nodeName": "node-a", "terminationGracePeriodSeconds": 0,
             "containers": [{"name": "a", "readinessProbe": {}}, {"name": "b"}],
             "tolerations": [{"operator": "Exists"}],
@@ -172,7 +174,7 @@ mod tests {
         assert!(pod.local_storage && pod.host_path && pod.tolerates_all && !pod.readiness_probes);
         assert_eq!((pod.grace_s, pod.node.as_deref()), (0, Some("node-a")));
         assert_eq!(pod.claims.into_iter().collect::<Vec<_>>(), ["data-web-0", "web-0-scratch"]);
-        let plain = of_spec(json!({"containers": [{"name": "a", "readinessProbe": {}}]}));
+        let plain = of_spec(&json!({"containers": [{"name": "a", "readinessProbe": {}}]}));
         assert!(!plain.local_storage && !plain.host_path && !plain.tolerates_all && plain.readiness_probes);
         assert_eq!(plain.grace_s, 30);
     }
@@ -185,7 +187,7 @@ mod tests {
             json!({"operator": "Equal", "value": "x"}),
         ] {
             let spec = json!({"containers": [], "tolerations": [toleration]});
-            assert!(!of_spec(spec).tolerates_all, "{toleration}");
+            assert!(!of_spec(&spec).tolerates_all, "{toleration}");
         }
     }
 

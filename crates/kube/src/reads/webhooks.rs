@@ -175,7 +175,7 @@ fn ready_in(slice: EndpointSlice) -> Vec<String> {
 }
 
 fn ready_of(endpoints: Endpoints) -> Vec<String> {
-    let addresses = endpoints.subsets.into_iter().flatten().flat_map(|subset| subset.addresses);
+    let addresses = endpoints.subsets.into_iter().flatten().filter_map(|subset| subset.addresses);
     addresses.flatten().map(|address| target(address.target_ref, Some(address.ip))).collect()
 }
 

@@ -27,12 +27,12 @@ pub(super) async fn cordon(link: &Link, node: &str, run: Option<&str>) -> Result
     let path = Node::url_path(&(), None);
     for _ in 0..TRIES_MAX {
         let Some(seen) = link.find::<Node>(GET, &format!("{path}/{node}")).await? else { return Ok(false) };
-        let patch = match run {
+        let change = match run {
             Some(run) => put_on(&seen, run),
             None => take_off(&seen),
         };
-        let Some(patch) = patch else { return Ok(true) };
-        match link.patch(PATCH, path.clone(), node, &Patch::Merge(patch)).await {
+        let Some(change) = change else { return Ok(true) };
+        match link.patch(PATCH, path.clone(), node, &Patch::Merge(change)).await {
             Err(failed) if failed.is(409) => {}
             answer => return answer.map(|done| done.is_some()),
         }
@@ -53,7 +53,7 @@ fn is_cordoned(node: &Node) -> bool {
 }
 
 /// A change of exactly the node that was seen: the server refuses it once the node is another.
-fn change(meta: &ObjectMeta, annotations: Value, labels: Value) -> Value {
+fn change(meta: &ObjectMeta, annotations: &Value, labels: &Value) -> Value {
     json!({"metadata": {
         "resourceVersion": meta.resource_version, "annotations": annotations, "labels": labels
     }})
@@ -74,7 +74,7 @@ fn put_on(node: &Node, run: &str) -> Option<Value> {
     if balancers(meta).is_none() {
         labels[NO_BALANCERS] = OURS.into();
     }
-    let mut patch = change(meta, annotations, labels);
+    let mut patch = change(meta, &annotations, &labels);
     patch["spec"] = json!({"unschedulable": true});
     Some(patch)
 }
@@ -88,7 +88,7 @@ fn take_off(node: &Node) -> Option<Value> {
         return None;
     }
     let labels = if excluded { json!({NO_BALANCERS: null}) } else { json!({}) };
-    let mut patch = change(meta, json!({RUN: null, CORDONED: null}), labels);
+    let mut patch = change(meta, &json!({RUN: null, CORDONED: null}), &labels);
     if cordoned {
         patch["spec"] = json!({"unschedulable": null});
     }

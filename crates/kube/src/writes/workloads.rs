@@ -29,8 +29,8 @@ pub(super) async fn scale(link: &Link, deployment: &str, replicas: u32) -> Resul
     let were =
         scale.spec.and_then(|spec| spec.replicas).and_then(|were| u32::try_from(were).ok()).unwrap_or(0);
     if were != replicas {
-        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-        let done = link.patch(SCALE, path, "scale", &patch).await?;
+        let change = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        let done = link.patch(SCALE, path, "scale", &change).await?;
         return Ok(done.map(|()| were));
     }
     Ok(Some(were))
@@ -54,7 +54,7 @@ pub(super) async fn restart(
         }
     };
     let marked = json!({"metadata": {"annotations": {RESTARTED_AT: mark}}});
-    let patch = Patch::Strategic(json!({"spec": {"template": marked}}));
-    link.patch(RESTART, path, &workload.name, &patch).await?;
+    let change = Patch::Strategic(json!({"spec": {"template": marked}}));
+    link.patch(RESTART, path, &workload.name, &change).await?;
     Ok(())
 }

@@ -153,6 +153,7 @@ fn a_pod_that_comes_up_counts_as_ready() {
         Pod { restarts: 1, ..starting.clone() },
         Pod { waiting: Some("ImagePullBackOff".into()), ..starting.clone() },
         Pod { node: None, ..starting.clone() },
+        Pod { phase: Phase::Unknown, ..starting.clone() },
         Pod { deleting_since: Some(at()), ..starting.clone() },
     ];
     for third in stuck {
