@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use eks_upgrade_core::inside::Inside;
 use eks_upgrade_kube::{KubeReads, KubeWrites};
@@ -50,7 +50,11 @@ impl Script {
     }
 }
 
-async fn answer(State(script): State<Script>, uri: Uri) -> Response {
+async fn answer(State(script): State<Script>, headers: HeaderMap, uri: Uri) -> Response {
+    let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok());
+    if !agent.is_some_and(|agent| agent.starts_with("eks-upgrade/")) {
+        return (StatusCode::BAD_REQUEST, format!("who asks? {agent:?}")).into_response();
+    }
     if uri.path() == "/api/v1/pods" {
         return json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []})
             .to_string()

@@ -500,7 +500,7 @@ impl InsideWrites for &FakeEks {
             inner.done.push(format!("image {component} {to}"));
             let starts = !inner.every_image_is_bad;
             if let Some(found) = all(&mut inner.inside.components).iter_mut().find(|c| c.name == component) {
-                found.image = to.to_owned();
+                to.clone_into(&mut found.image);
                 found.rollout.generation += 1;
                 found.rollout.observed += 1;
                 found.rollout.available = if starts { found.rollout.wants } else { found.rollout.wants - 1 };
@@ -596,7 +596,7 @@ impl GroupWrites for &FakeEks {
             if inner.group_mut(name).is_none()
                 && let Some(mut group) = inner.group_mut(like).cloned()
             {
-                group.name = name.to_owned();
+                name.clone_into(&mut group.name);
                 group.instances.clear();
                 group.template = Some(template.clone());
                 (group.min, group.desired, group.max) = (sizes.min, sizes.desired, sizes.max);

@@ -4,6 +4,7 @@
 //! Only what lasts counts: pods come and go while nodes roll, and that is no regression.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -119,7 +120,8 @@ impl std::fmt::Display for Vitals {
                 let mut text = format!("{minor}: {} ready", count.ready);
                 for (number, what) in [(count.cordoned, "cordoned"), (count.not_ready, "not ready")] {
                     if number > 0 {
-                        text.push_str(&format!(", {number} {what}"));
+                        // Text takes whatever is written to it.
+                        let _ = write!(text, ", {number} {what}");
                     }
                 }
                 text

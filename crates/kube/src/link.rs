@@ -9,7 +9,8 @@ use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::ApiServer;
 use futures_util::StreamExt;
 use futures_util::io::AsyncBufReadExt;
-use http::Request;
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::config::AuthInfo;
 use kube::core::{ObjectList, Resource, request};
@@ -39,6 +40,8 @@ const PAGE: u32 = 500;
 const PAGES_MAX: usize = 600;
 /// Who the server is told changes a field.
 const MANAGER: &str = "eks-upgrade";
+/// Who the server's audit log is told asks.
+const AGENT: &str = concat!("eks-upgrade/", env!("CARGO_PKG_VERSION"));
 
 /// A link.
 #[derive(Clone)]
@@ -114,6 +117,7 @@ impl Link {
         let mut config = Config::new(url);
         config.root_cert = Some(authorities(&server.ca).map_err(odd)?);
         config.auth_info = AuthInfo { token: Some(token), ..AuthInfo::default() };
+        config.headers = vec![(USER_AGENT, HeaderValue::from_static(AGENT))];
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(SILENCE);
         config.write_timeout = Some(SILENCE);

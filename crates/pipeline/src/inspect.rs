@@ -87,7 +87,7 @@ impl<I: Insides + TriesEvictions, G: Groups> Inspect<I, G> {
                 }
                 Ok(None) => {}
                 Err(down) => {
-                    tracing::warn!(%cluster, group = group.name, %down, "its image could not be read")
+                    tracing::warn!(%cluster, group = group.name, %down, "its image could not be read");
                 }
             }
         }

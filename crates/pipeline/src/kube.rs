@@ -314,12 +314,12 @@ where
                 return Ok(Slice::Over("the kill switch is thrown".into()));
             }
             match one {
-                Move::Do(moved) => {
-                    let line = Event::Rolled { step: step.id.clone(), moved: moved.clone() };
+                Move::Do(meant) => {
+                    let line = Event::Rolled { step: step.id.clone(), moved: meant.clone() };
                     journal.record(|_| vec![line.clone()]).await?;
                     let roll = journal.state.steps.get(&step.id).and_then(|progress| progress.roll.clone());
                     let Some(roll) = roll else { return Ok(Slice::Over("the roll is over".into())) };
-                    let learned = rolling.make(&arn, wanted, &moved, &roll).await?;
+                    let learned = rolling.make(&arn, wanted, &meant, &roll).await?;
                     if let Some(moved) = learned {
                         let line = Event::Rolled { step: step.id.clone(), moved };
                         journal.record(|_| vec![line.clone()]).await?;
@@ -388,7 +388,7 @@ async fn give_up<L: Ledger, T: Pauses>(
     let written = journal
         .record(|state| match state.steps.get(&step.id).and_then(|progress| progress.roll.as_ref()) {
             Some(roll) if roll.given_up.is_none() => {
-                let moved = Moved::GivenUp { failure: failure.clone() };
+                let moved = Moved::GivenUp { failure: failure.clone(), denied: false };
                 vec![Event::Rolled { step: step.id.clone(), moved }]
             }
             Some(_) => Vec::new(),

@@ -76,12 +76,12 @@ async fn inspect_yaml_gives_no_right_that_is_not_used() {
     assert_eq!(lacking(&look(&server, "eks-upgrade:inspect", Depth::All).await), 0);
 
     let roles = Api::<ClusterRole>::all(server.admin());
-    let rules = roles.get("eks-upgrade-inspect").await.unwrap().rules.unwrap();
-    let all = one_by_one(&rules);
+    let granted = roles.get("eks-upgrade-inspect").await.unwrap().rules.unwrap();
+    let all = one_by_one(&granted);
     assert!(all.len() > 30, "{all:?}");
     let named = all.iter().enumerate().map(|(number, (_, less))| grant(&format!("without-{number}"), less));
     // Roles are known to the server in the order in which they were made.
-    let roles: String = named.chain([grant("last", &rules)]).collect();
+    let roles: String = named.chain([grant("last", &granted)]).collect();
     server.apply(&roles).await;
     look(&server, "last", Depth::All).await;
 

@@ -13,7 +13,7 @@ use eks_upgrade_core::cluster::{Cluster, Found};
 use eks_upgrade_core::contract::{PlanAnswer, PlanRequest};
 use eks_upgrade_core::control::Controls;
 use eks_upgrade_core::door::DoorError;
-use eks_upgrade_core::finding::{Finding, Level};
+use eks_upgrade_core::finding::Finding;
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::policy::{NodeStrategy, Policy, PolicyDocument};
 use eks_upgrade_pipeline::controls::controls;
@@ -181,7 +181,7 @@ fn gone(plan: &Plan) -> PipelineError {
 #[cfg(test)]
 mod tests {
     use eks_upgrade_core::control::{Consent, ConsentScope};
-    use eks_upgrade_core::finding::Code;
+    use eks_upgrade_core::finding::{Code, Level};
 
     use super::*;
 

@@ -14,7 +14,7 @@ use crate::ids::{ApprovalId, CampaignId, Principal, RunId, StepId, Token, Update
 use crate::plan::{Plan, Step, StepKind};
 use crate::policy::Policy;
 use crate::remedy::{Failure, Remedy};
-use crate::roll::Roll;
+use crate::roll::{Moved, Roll};
 use crate::version::Minor;
 
 /// Where a step stands.
@@ -328,24 +328,12 @@ impl RunState {
             Event::BakeBegan { .. } | Event::Baked { .. } | Event::GateFailed { .. } => {
                 self.apply_bake(entry)?;
             }
-            Event::Rolled { step, moved } => {
-                let rolls = |kind: &StepKind| matches!(kind, StepKind::SelfManagedNodes { .. });
-                self.require_kind(entry, step, "no roll", rolls)?;
-                let roll = self.steps.get(step).and_then(|progress| progress.roll.clone());
-                let roll = Roll::after(roll, moved, at);
-                let roll = roll.ok_or_else(|| illegal(entry, "that may not follow in a roll"))?;
-                self.progress_of(step).roll = Some(roll);
-            }
+            Event::Rolled { step, moved } => self.apply_roll(entry, step, moved)?,
             Event::FollowBegan { .. }
             | Event::FollowSeen { .. }
             | Event::Followed { .. }
             | Event::Stalled { .. } => self.apply_follow(entry)?,
-            Event::VitalsSeen { vitals } => {
-                let before = self.plan.as_ref().and_then(|plan| plan.baseline.vitals.as_ref());
-                let worse = before.is_some_and(|before| !vitals.worse_than(before).is_empty());
-                self.worse_since = worse.then(|| self.worse_since.unwrap_or(at));
-                self.vitals = Some((vitals.clone(), at));
-            }
+            Event::VitalsSeen { vitals } => self.see(vitals, at),
             Event::ApprovalAsked { .. } | Event::ApprovalAnswered { .. } | Event::ApprovalExpired { .. } => {
                 self.apply_question(entry)?;
             }
@@ -393,6 +381,23 @@ impl RunState {
             _ => {}
         }
         Ok(())
+    }
+
+    fn apply_roll(&mut self, entry: &Entry, id: &StepId, moved: &Moved) -> Result<(), LedgerError> {
+        let rolls = |kind: &StepKind| matches!(kind, StepKind::SelfManagedNodes { .. });
+        self.require_kind(entry, id, "no roll", rolls)?;
+        let roll = self.steps.get(id).and_then(|progress| progress.roll.clone());
+        let roll = Roll::after(roll, moved, entry.at);
+        let roll = roll.ok_or_else(|| illegal(entry, "that may not follow in a roll"))?;
+        self.progress_of(id).roll = Some(roll);
+        Ok(())
+    }
+
+    fn see(&mut self, vitals: &Vitals, at: Timestamp) {
+        let before = self.plan.as_ref().and_then(|plan| plan.baseline.vitals.as_ref());
+        let worse = before.is_some_and(|before| !vitals.worse_than(before).is_empty());
+        self.worse_since = worse.then(|| self.worse_since.unwrap_or(at));
+        self.vitals = Some((vitals.clone(), at));
     }
 
     fn apply_follow(&mut self, entry: &Entry) -> Result<(), LedgerError> {

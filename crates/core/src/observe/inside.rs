@@ -52,14 +52,27 @@ impl InsideSeen {
         seen.and_then(|seen| seen.get().ok())
     }
 
-    fn component(&self, name: &str) -> Option<Option<&Component>> {
-        let all = Self::seen_of(self.components.as_ref())?;
-        Some(all.iter().find(|component| component.name == name))
+    /// A component, if the components were seen and it is among them.
+    fn component(&self, name: &str) -> Found<&Component> {
+        match Self::seen_of(self.components.as_ref()) {
+            None => Found::Unseen,
+            Some(all) => all.iter().find(|one| one.name == name).map_or(Found::Gone, Found::Is),
+        }
     }
 
     fn following(&self) -> Option<&Following> {
         Self::seen_of(self.following.as_ref())
     }
+}
+
+/// What became of looking for something.
+enum Found<T> {
+    /// It is there.
+    Is(T),
+    /// It was looked for, and is not there.
+    Gone,
+    /// Nobody could look.
+    Unseen,
 }
 
 /// What has to be looked at inside, given what the ledger says and what was seen outside.
@@ -121,9 +134,7 @@ pub(super) fn explained(state: &RunState, world: &World, update: &Update) -> Res
     };
     match world.inside.held.get(&InsideSeen::key_of(&nodes)) {
         None => Err(()),
-        Some(Seen::Is(held)) if held.is_empty() => {
-            Ok("; nothing holds these nodes by now".to_owned())
-        }
+        Some(Seen::Is(held)) if held.is_empty() => Ok("; nothing holds these nodes by now".to_owned()),
         Some(Seen::Is(held)) => Ok(format!("; {}", drain::in_words(held))),
         Some(Seen::Not(why)) => Ok(format!("; who holds them could not be told: {why}")),
     }
@@ -138,8 +149,7 @@ pub(super) fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp)
                 settle_follow(step, *behind, *unmoved_since, world, now)
             }
             // One that stalled is a person's business.
-            None if matches!(step.kind, StepKind::Follow { .. }) && state.is_ready(step) =>
-            {
+            None if matches!(step.kind, StepKind::Follow { .. }) && state.is_ready(step) => {
                 let behind = behind(step, world.inside.following()?)?;
                 Some(Event::FollowBegan { step: step.id.clone(), behind })
             }
@@ -172,17 +182,27 @@ fn settle_ours(
     let late = step.span.is_late(since, now);
     match &step.kind {
         StepKind::CoreComponent { name, from, to } => {
-            let Some(component) = world.inside.component(name) else {
-                return late.then(|| failed("ComponentNotSeen", not_seen(name), LOOK_IN.into()))?;
+            let component = match world.inside.component(name) {
+                Found::Unseen => {
+                    return late.then(|| failed("ComponentNotSeen", not_seen(name), LOOK_IN.into()))?;
+                }
+                Found::Gone => None,
+                Found::Is(component) => Some(component),
             };
             match component {
                 Some(component) if component.image == *to && component.rollout.is_over() => succeeded(),
                 _ if late => {
                     let message = component.map_or_else(
                         || format!("{name} is no longer there"),
-                        |now| format!("{} of {} pods of {name} run {}", now.rollout.available, now.rollout.wants, now.image),
+                        |now| {
+                            format!(
+                                "{} of {} pods of {name} run {}",
+                                now.rollout.available, now.rollout.wants, now.image
+                            )
+                        },
                     );
-                    let next = format!("see the pods of {name} in kube-system; the way back is its image {from}");
+                    let next =
+                        format!("see the pods of {name} in kube-system; the way back is its image {from}");
                     failed("ComponentNotReady", message, next)
                 }
                 _ => None,
@@ -211,9 +231,8 @@ fn not_seen(what: &str) -> String {
 
 /// The pods of these workloads whose kubelets are older than `to`, or cannot be told.
 fn old_pods<'a>(seen: &'a Following, workloads: &[String], to: Minor) -> Vec<&'a FargatePod> {
-    let old = |pod: &&FargatePod| {
-        workloads.contains(&pod.workload) && pod.minor.is_none_or(|minor| minor < to)
-    };
+    let old =
+        |pod: &&FargatePod| workloads.contains(&pod.workload) && pod.minor.is_none_or(|minor| minor < to);
     seen.fargate.iter().filter(old).collect()
 }
 
@@ -267,15 +286,16 @@ fn settle_follow(
 pub(super) fn already_so(step: &Step, world: &World) -> Option<Event> {
     let satisfied = |evidence: String| Some(Event::Satisfied { step: step.id.clone(), evidence });
     match &step.kind {
-        StepKind::CoreComponent { name, to, .. } => match world.inside.component(name)? {
-            None => {
+        StepKind::CoreComponent { name, to, .. } => match world.inside.component(name) {
+            Found::Unseen => None,
+            Found::Gone => {
                 let evidence = format!("{name} is no longer there");
                 Some(Event::Skipped { step: step.id.clone(), evidence })
             }
-            Some(component) if component.image == *to && component.rollout.is_over() => {
+            Found::Is(component) if component.image == *to && component.rollout.is_over() => {
                 satisfied(format!("{name} runs {to}"))
             }
-            Some(_) => None,
+            Found::Is(_) => None,
         },
         StepKind::FargatePods { workloads, to } => {
             let seen = world.inside.following()?;

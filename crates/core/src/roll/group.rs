@@ -29,7 +29,7 @@ impl Group<'_> {
         if late && !pauses && !meant.effect.mends() {
             return Some(Verdict::given_up(failure::refused(
                 "EffectNotMade",
-                format!("{} does not come through", in_words(&meant.effect)),
+                format!("this does not come through: {}", meant.effect),
                 "see the kube function's log for what AWS or the cluster answers, then start again",
             )));
         }
@@ -168,22 +168,6 @@ pub(super) fn gather(steps: impl Iterator<Item = Next>) -> Option<Verdict> {
 
 fn terminates(one: &Move) -> bool {
     matches!(one, Move::Do(Moved::Meant { effect: Effect::Terminate { .. } }))
-}
-
-fn in_words(effect: &Effect) -> String {
-    match effect {
-        Effect::PauseAutoscaler { paused } => format!("pausing {}", paused.deployment),
-        Effect::ResumeAutoscaler { paused } => format!("resuming {}", paused.deployment),
-        Effect::MakeTemplate => "making the launch template version".into(),
-        Effect::Surge { .. } => "giving the group room for new nodes".into(),
-        Effect::MakeGroup { name, .. } => format!("making group {name}"),
-        Effect::Cordon { node, .. } => format!("cordoning {node}"),
-        Effect::DeletePods { node, .. } => format!("deleting the pods that stay on {node}"),
-        Effect::Terminate { node, .. } => format!("ending {node}"),
-        Effect::Release { node } => format!("letting pods onto {node}"),
-        Effect::Restore { group, .. } => format!("restoring group {group}"),
-        Effect::DeleteGroup { group } => format!("deleting group {group}"),
-    }
 }
 
 pub(super) fn count(len: usize) -> u32 {

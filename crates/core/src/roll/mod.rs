@@ -17,9 +17,9 @@ mod next;
 mod node;
 mod stand;
 mod state;
-mod words;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use failure::denied;
 pub use next::{EVICT_AGAIN_S, Move, Scene, Verdict, needs_workloads, next, pause_after};

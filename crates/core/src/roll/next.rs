@@ -85,7 +85,7 @@ impl Verdict {
     }
 
     pub(super) fn given_up(failure: Failure) -> Self {
-        Self::line(Moved::GivenUp { failure })
+        Self::line(Moved::GivenUp { failure, denied: false })
     }
 
     pub(super) fn wait(seconds: u32, text: impl Into<String>) -> Self {

@@ -202,6 +202,9 @@ pub enum Moved {
     GivenUp {
         /// Why.
         failure: Failure,
+        /// Whether the effect that was meant was denied: then nothing of it was made.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        denied: bool,
     },
 }
 
@@ -369,16 +372,30 @@ impl Roll {
             },
             Moved::Unsettled { .. } => self.unsettled = self.unsettled.or(Some(at)),
             Moved::Settled => self.unsettled = None,
-            Moved::GivenUp { failure } => self.give_up(failure, at),
+            Moved::GivenUp { failure, denied } => {
+                if *denied {
+                    self.forget();
+                }
+                self.give_up(failure, at);
+            }
         }
         true
     }
 
-    fn give_up(&mut self, failure: &Failure, since: Timestamp) {
-        // Only a refusal gives that up: then it was not paused, and needs not run again.
-        if matches!(self.meant, Some(Meant { effect: Effect::PauseAutoscaler { .. }, .. })) {
-            self.paused = None;
+    /// What was denied when it was first tried needs not be taken back; that may be denied as well.
+    fn forget(&mut self) {
+        match self.meant.as_ref().filter(|meant| meant.tries == 1).map(|meant| (&meant.effect, meant.since)) {
+            Some((Effect::PauseAutoscaler { .. }, _)) => self.paused = None,
+            Some((Effect::Cordon { node, .. }, since)) => {
+                if self.nodes.get(node).is_some_and(|touched| touched.began == since) {
+                    self.nodes.remove(node);
+                }
+            }
+            _ => {}
         }
+    }
+
+    fn give_up(&mut self, failure: &Failure, since: Timestamp) {
         self.meant = None;
         match &mut self.given_up {
             Some(given_up) => given_up.surplus_stays = true,

@@ -17,7 +17,7 @@ impl fmt::Display for Moved {
             Self::Gone { node } => write!(f, "{node} is gone"),
             Self::Unsettled { why } => write!(f, "the next nodes wait: {why}"),
             Self::Settled => f.write_str("the next nodes need not wait any more"),
-            Self::GivenUp { failure } => write!(f, "given up: {}", failure.message),
+            Self::GivenUp { failure, .. } => write!(f, "given up: {}", failure.message),
         }
     }
 }

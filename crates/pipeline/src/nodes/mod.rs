@@ -95,7 +95,7 @@ where
     ) -> Result<Option<Moved>, EksDown> {
         let Moved::Meant { effect } = moved else { return Ok(None) };
         match self.effect(cluster, wanted, effect, roll).await {
-            Err(down) if down.denied && !effect.mends() => Ok(Some(given_up(&down))),
+            Err(down) if down.denied && !effect.mends() => Ok(Some(given_up(&down, true))),
             made => made.map(Some),
         }
     }
@@ -108,7 +108,7 @@ where
                 tracing::info!(%cluster, namespace = pod.namespace, pod = pod.name, why, "it does not leave yet");
                 Ok(None)
             }
-            Err(down) if down.denied => Ok(Some(given_up(&down))),
+            Err(down) if down.denied => Ok(Some(given_up(&down, false))),
             Err(down) => Err(down),
         }
     }
@@ -185,8 +185,8 @@ where
     }
 }
 
-fn given_up(down: &EksDown) -> Moved {
-    Moved::GivenUp { failure: roll::denied(down.operation, &down.why) }
+fn given_up(down: &EksDown, denied: bool) -> Moved {
+    Moved::GivenUp { failure: roll::denied(down.operation, &down.why), denied }
 }
 
 fn of(roll::Sizes { min, desired, max }: roll::Sizes) -> Sizes {

@@ -49,7 +49,6 @@ pub enum Denies {
 }
 
 impl Denies {
-    /// Of what puts things in order only that is denied which cannot have been needed.
     fn denies(self, effect: &Effect) -> bool {
         match self {
             Self::Template => matches!(effect, Effect::MakeTemplate),
@@ -177,7 +176,7 @@ impl Walk {
         }
         if self.order.denies.is_some_and(|denies| denies.denies(&effect)) {
             assert!(!effect.mends(), "what was never done is put in order: {effect:?}");
-            self.line(Moved::GivenUp { failure: denied("it", "you may not") });
+            self.line(Moved::GivenUp { failure: denied("it", "you may not"), denied: true });
             return false;
         }
         self.world.make(&effect);
@@ -252,7 +251,7 @@ fn tell(moved: &Moved) -> Option<String> {
             Effect::Restore { sizes, .. } => format!("sizes {}/{}/{}", sizes.min, sizes.desired, sizes.max),
             Effect::DeleteGroup { .. } => "delete the old group".into(),
         },
-        Moved::GivenUp { failure } => format!("give up: {}", failure.code),
+        Moved::GivenUp { failure, .. } => format!("give up: {}", failure.code),
         Moved::Begun { .. } => "begin".into(),
         Moved::Gone { node } => format!("{node} is gone"),
         Moved::Made { .. }

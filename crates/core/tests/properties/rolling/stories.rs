@@ -1,6 +1,7 @@
 //! Rolls as short stories: what is done, line by line.
 
-use eks_upgrade_core::roll::{Roll, Sizes, Verdict, Way, beside};
+use eks_upgrade_core::roll::{Effect, Move, Moved, Roll, Sizes, Verdict, Way, beside};
+use eks_upgrade_core::waits::seconds_between;
 
 use super::driver::{Death, Denies, End, Order, Walk};
 use super::world::{Deployment, FROM, Faults, GROUP, TO, World};
@@ -246,12 +247,8 @@ fn what_a_person_had_cordoned_stays_cordoned_when_it_fails() {
 fn what_is_denied_ends_it_with_nothing_left_behind() {
     for denies in [Denies::Template, Denies::Sizes, Denies::Terminate, Denies::Cordon, Denies::Autoscaler] {
         for way in [Way::InPlace, Way::NewGroup] {
-            let order = Order { way, denies: Some(denies), ..Order::default() };
-            let mut walk = Walk::new(world(), order);
-            if denies == Denies::Cordon {
-                // Releases are denied with it: nothing is to be released then but what never was cordoned.
-                continue;
-            }
+            // What would be taken back is denied as well, where it is the same permission: it must not be needed.
+            let mut walk = Walk::new(world(), Order { way, denies: Some(denies), ..Order::default() });
             let failure = failed(walk.end());
             assert_eq!(failure.code, "AccessDenied", "{denies:?} {way:?}");
             assert_eq!(walk.world.cordoned(), Vec::<String>::new(), "{denies:?} {way:?}");
@@ -259,6 +256,109 @@ fn what_is_denied_ends_it_with_nothing_left_behind() {
             assert_eq!(walk.world.wrongs, Vec::<String>::new(), "{denies:?} {way:?}");
         }
     }
+}
+
+#[test]
+fn an_effect_that_never_comes_through_is_given_up_after_half_an_hour_and_some_tries() {
+    let mut walk = Walk::new(world(), Order::default());
+    let end = walk.end_with(|walk, _| {
+        if walk.told().len() >= 5 {
+            walk.deaths = vec![Some(Death::BeforeTheEffect)];
+        }
+        if walk.told().iter().any(|line| line.starts_with("give up")) {
+            walk.deaths.clear();
+        }
+        walk.world.pass(60);
+    });
+    assert_eq!(failed(end).code, "EffectNotMade");
+    assert_eq!(walk.world.cordoned(), Vec::<String>::new());
+}
+
+#[test]
+fn whoever_comes_back_after_hours_tries_again_before_giving_up() {
+    let mut walk = Walk::new(world(), Order::default());
+    let end = walk.end_with(|walk, look| match look {
+        6 => walk.deaths = vec![Some(Death::BeforeTheEffect)],
+        7 => walk.world.pass(4 * 3600),
+        _ => {}
+    });
+    assert!(walk.deaths.is_empty());
+    assert_eq!(end, Some(End::Done));
+}
+
+#[test]
+fn load_balancers_have_a_minute_to_forget_a_node() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.end();
+    let at = |wanted: &dyn Fn(&Moved) -> bool| {
+        walk.lines.iter().find(|(moved, _)| wanted(moved)).map(|(_, at)| *at).unwrap()
+    };
+    let emptied = at(&|moved| matches!(moved, Moved::Emptied { .. }));
+    let ended = at(&|moved| matches!(moved, Moved::Meant { effect: Effect::Terminate { .. } }));
+    assert!(seconds_between(emptied, ended) >= 60);
+}
+
+#[test]
+fn pods_are_asked_side_by_side_and_later_one_at_a_time_by_turns() {
+    let mut walk = Walk::new(World::new(1, &[web(4, 4)], None), Order::default());
+    let (mut early, mut late) = (0, std::collections::BTreeSet::new());
+    walk.end_with(|walk, _| {
+        let Some(began) =
+            walk.roll.as_ref().and_then(|roll| roll.nodes.values().next()).map(|node| node.began)
+        else {
+            return;
+        };
+        let Verdict::Do(moves) = walk.verdict() else { return };
+        let asked: Vec<&Move> = moves.iter().filter(|one| matches!(one, Move::Evict { .. })).collect();
+        match seconds_between(began, walk.world.now) {
+            0..450 => early = asked.len().max(early),
+            _ => {
+                assert!(asked.len() <= 1);
+                late.extend(asked.into_iter().map(|one| format!("{one:?}")));
+            }
+        }
+    });
+    assert_eq!((early, late.len()), (4, 4));
+}
+
+#[test]
+fn a_group_that_takes_the_latest_template_takes_it_again_at_the_end() {
+    let mut world = world();
+    world.set_template("$Latest");
+    let mut walk = Walk::new(world, Order::default());
+    assert_eq!(walk.end(), Some(End::Done));
+    assert_eq!(walk.world.template(GROUP).unwrap().version, "$Latest");
+}
+
+#[test]
+fn somebody_who_gives_the_group_another_template_ends_it() {
+    let mut walk = Walk::new(world(), Order::default());
+    let end = walk.end_with(|walk, look| {
+        if look == 8 {
+            walk.world.set_template("1");
+        }
+    });
+    assert_eq!(failed(end).code, "GroupChanged");
+    assert_eq!(walk.world.cordoned(), Vec::<String>::new());
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn a_group_that_could_not_launch_is_not_begun() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.world.suspended = vec!["AZRebalance".into(), "Launch".into()];
+    assert_eq!(failed(walk.end()).code, "ProcessSuspended");
+    walk.world.suspended = vec!["AZRebalance".into()];
+    assert_eq!(walk.end(), Some(End::Done));
+}
+
+#[test]
+fn nothing_is_made_before_it_is_seen_whether_the_autoscaler_runs() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.end_with(|walk, _| walk.world.blind = true);
+    assert_eq!(walk.told(), ["begin"]);
+    walk.world.blind = false;
+    assert_eq!(walk.end(), Some(End::Done));
 }
 
 #[test]

@@ -90,6 +90,10 @@ pub struct World {
     pub autoscaler: Option<u32>,
     /// What happened that never should.
     pub wrongs: Vec<String>,
+    /// Processes of the groups that are suspended.
+    pub suspended: Vec<String>,
+    /// Whether workloads cannot be read.
+    pub blind: bool,
     /// Nodes whose pods may be deleted.
     pub forced: BTreeSet<String>,
     groups: BTreeMap<String, Asg>,
@@ -107,6 +111,8 @@ impl World {
             faults: Faults::default(),
             autoscaler,
             wrongs: Vec::new(),
+            suspended: Vec::new(),
+            blind: false,
             forced: BTreeSet::new(),
             groups: BTreeMap::from([(GROUP.to_owned(), Asg { sizes, template, machines: Vec::new() })]),
             deployments: deployments.to_vec(),
@@ -283,6 +289,13 @@ impl World {
         }
     }
 
+    /// Somebody gives the group another version of its template.
+    pub fn set_template(&mut self, version: &str) {
+        if let Some(group) = self.groups.get_mut(GROUP) {
+            group.template.version = version.to_owned();
+        }
+    }
+
     /// Somebody, or an effect, deletes a group with all that is in it.
     pub fn delete_group(&mut self, group: &str) {
         if let Some(gone) = self.groups.remove(group) {
@@ -364,7 +377,7 @@ impl World {
             zones: Vec::new(),
             subnets: Vec::new(),
             template: Some(group.template.clone()),
-            suspended: Vec::new(),
+            suspended: self.suspended.clone(),
         })
     }
 
@@ -374,10 +387,17 @@ impl World {
             nodes: Seen::Is(self.joined().map(|machine| self.node(machine)).collect()),
             pods: Seen::Is(self.pods.iter().map(|pod| self.pod(pod)).collect()),
             budgets: Seen::Is(self.budgets()),
-            workloads: Seen::Is(self.autoscaler.into_iter().map(autoscaler).collect()),
+            workloads: self.workloads(),
             webhooks: Seen::Is(Vec::new()),
             ..Inside::unread(self.now, "not in this world")
         }
+    }
+
+    fn workloads(&self) -> Seen<Vec<Workload>> {
+        if self.blind {
+            return Seen::Not("it may not".into());
+        }
+        Seen::Is(self.autoscaler.into_iter().map(autoscaler).collect())
     }
 
     fn node(&self, machine: &Machine) -> Node {
