@@ -18,7 +18,7 @@ const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
 const DELETE_GROUP: &str = "autoscaling:DeleteAutoScalingGroup";
 
 impl GroupWrites for AwsGroups {
-    /// The token makes it one version, as [`template::derive`] says.
+    /// The token makes it one version, as `template::derive` says.
     async fn make_template(
         &self,
         cluster: &ClusterArn,

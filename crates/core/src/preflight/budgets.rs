@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::report::{Hit, some_of};
 use super::{Look, Upgrade};
 use crate::finding::Level;
-use crate::inside::{Budget, BudgetRule, CountOrShare, Inside, Owner, Pod};
+use crate::inside::{Budget, Inside, Owner, Pod};
 
 /// Budgets that let no pod go: never, by their own arithmetic, or not as things are. One without pods holds nobody; one
 /// whose status is stale says nothing, and is [`stale`]'s, which cannot tell.
@@ -14,7 +14,7 @@ pub(super) fn never_allow(inside: &Inside, _: Upgrade) -> Look {
     let budgets = inside.budgets.get()?.iter().filter(|budget| budget.observed && budget.expected > 0);
     let hits = budgets.filter_map(|budget| {
         let Budget { healthy, desired, expected, allowed, .. } = budget;
-        let rule = in_words(budget.rule);
+        let rule = budget.rule;
         if desired >= expected {
             let message =
                 format!("{rule} of {expected} pods: {desired} have to stay, so that none may ever go");
@@ -32,25 +32,13 @@ pub(super) fn never_allow(inside: &Inside, _: Upgrade) -> Look {
     Ok(hits.collect())
 }
 
-/// As the manifest spells it.
-fn in_words(rule: BudgetRule) -> String {
-    let (name, bound) = match rule {
-        BudgetRule::MinAvailable(bound) => ("minAvailable", bound),
-        BudgetRule::MaxUnavailable(bound) => ("maxUnavailable", bound),
-    };
-    match bound {
-        CountOrShare::Count(count) => format!("{name} {count}"),
-        CountOrShare::Percent(share) => format!("{name} {share}%"),
-    }
-}
-
 /// Pods that more than one budget covers: the API server answers each eviction with an error then.
 pub(super) fn overlap(inside: &Inside, _: Upgrade) -> Look {
     let (budgets, pods) = (inside.budgets.get()?, inside.pods.get()?);
     let mut covered: BTreeMap<(String, Vec<String>), u32> = BTreeMap::new();
     for pod in pods.iter().filter(|pod| !pod.is_daemon() && !pod.mirror) {
         let covering: Vec<String> =
-            budgets.iter().filter(|budget| covers(budget, pod)).map(Budget::full_name).collect();
+            budgets.iter().filter(|budget| budget.covers(pod)).map(Budget::full_name).collect();
         if covering.len() > 1 {
             *covered.entry((owner_of(pod), covering)).or_default() += 1;
         }
@@ -60,12 +48,6 @@ pub(super) fn overlap(inside: &Inside, _: Upgrade) -> Look {
         Hit::new(Level::Warn, owner, message)
     });
     Ok(hits.collect())
-}
-
-/// Whether a budget covers a pod.
-pub(super) fn covers(budget: &Budget, pod: &Pod) -> bool {
-    budget.namespace == pod.namespace
-        && budget.selector.as_ref().is_some_and(|selector| selector.selects(&pod.labels))
 }
 
 /// `Kind namespace/name` of a pod's controller; the pod itself where it has none.

@@ -61,7 +61,7 @@ where
         held: Option<&str>,
         now: Timestamp,
     ) -> Answer<Verdict> {
-        let depth = if needs_workloads(roll) { Depth::All } else { Depth::Drain };
+        let depth = if needs_workloads(roll) { Depth::Roll } else { Depth::Drain };
         let inside = self.inside.inside(cluster, depth).await;
         let group = self.groups.group(cluster, &wanted.group).await?;
         let new_group = match wanted.way {
