@@ -87,6 +87,8 @@ class LocalStack:
             "Architecture": "x86_64",
             "DeletionProtection": "false",
             "LocalEventSource": LOCAL_SOURCE,
+            # Which clusters are looked into is the policy's to say.
+            "KubernetesAccess": "full",
             **(parameters or {}),
         }
         profile = os.environ.get("EKS_UPGRADE_PROFILE", "demo")

@@ -126,6 +126,9 @@ pub struct SelfManagedGroup {
 pub struct Inspection {
     /// When it was read.
     pub at: Timestamp,
+    /// Why nothing at all could be read, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// What was found, a line at least for each check.
     pub findings: Vec<Finding>,
     /// What a drain of each node would do.
@@ -151,6 +154,7 @@ impl Inspection {
         findings.extend(lone_nodes(inside));
         Self {
             at: inside.at,
+            unread: None,
             findings,
             forecast: seen(drain::forecast(inside, upgrade.drain_limit_s)),
             vitals: seen(Vitals::of(inside)),
@@ -163,8 +167,18 @@ impl Inspection {
 
     /// An inspection that saw nothing, for this reason.
     #[must_use]
-    pub fn unseen(at: Timestamp, why: &str, upgrade: Upgrade) -> Self {
-        Self::of(&Inside::unread(at, why), upgrade, &BTreeMap::new())
+    pub fn unseen(at: Timestamp, why: &str) -> Self {
+        Self {
+            at,
+            unread: Some(why.to_owned()),
+            findings: Vec::new(),
+            forecast: Seen::Not(why.to_owned()),
+            vitals: Seen::Not(why.to_owned()),
+            self_managed: Seen::Not(why.to_owned()),
+            components: Seen::Not(why.to_owned()),
+            following: Seen::Not(why.to_owned()),
+            autoscaler: Seen::Not(why.to_owned()),
+        }
     }
 }
 

@@ -137,7 +137,7 @@ async fn inspection<E: Inspects>(
     });
     match seen {
         Seen::Is(inspection) => inspection,
-        Seen::Not(why) => Inspection::unseen(now, &why, upgrade),
+        Seen::Not(why) => Inspection::unseen(now, &why),
     }
 }
 

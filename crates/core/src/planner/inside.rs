@@ -16,6 +16,11 @@ use crate::version::{Minor, skew_allows};
 /// What was found inside, with what a drain would do judged by how each group is to be rolled.
 pub(super) fn findings(inventory: &Inventory, wish: &Wish<'_>) -> Vec<Finding> {
     let Some(inside) = &inventory.inside else { return Vec::new() };
+    // Of what nobody could see at all one line says more than one for each part.
+    if let Some(why) = &inside.unread {
+        let name = inventory.cluster.arn.name.as_str();
+        return vec![unread(name, format!("its inside could not be read: {why}"))];
+    }
     let may_force = |group: &NodeGroupOf| match group {
         NodeGroupOf::Managed(name) => wish.policy.strategy_of(name) != NodeStrategy::Rolling,
         NodeGroupOf::SelfManaged => wish.policy.strategy != NodeStrategy::Rolling,
@@ -25,17 +30,21 @@ pub(super) fn findings(inventory: &Inventory, wish: &Wish<'_>) -> Vec<Finding> {
     inside.findings.iter().cloned().chain(drains).collect()
 }
 
+fn unread(subject: &str, message: String) -> Finding {
+    Finding::new(
+        Code::InsideUnread,
+        Level::Unknown,
+        subject,
+        message,
+        "let the inspect function reach the cluster (docs/kubernetes.md), or judge it by yourself",
+    )
+}
+
 /// What was not seen is said once, and stands against a run that nobody attends.
 fn unseen<'a, T>(seen: &'a Seen<T>, what: &str, findings: &mut Vec<Finding>) -> Option<&'a T> {
     seen.get()
         .map_err(|why| {
-            findings.push(Finding::new(
-                Code::InsideUnread,
-                Level::Unknown,
-                what,
-                format!("{what} could not be read: {why}"),
-                "let the inspect function reach the cluster (docs/kubernetes.md), or judge it by yourself",
-            ));
+            findings.push(unread(what, format!("{what} could not be read: {why}")));
         })
         .ok()
 }
@@ -61,7 +70,9 @@ impl<'a> OnTheWay<'a> {
             fargate: &[],
             pools: Vec::new(),
         };
-        let Some(inside) = &inventory.inside else { return on_the_way };
+        let Some(inside) = inventory.inside.as_ref().filter(|inside| inside.unread.is_none()) else {
+            return on_the_way;
+        };
         on_the_way.take_groups(inside, wish, findings);
         on_the_way.take_components(inside, inventory, findings);
         on_the_way.take_followers(inside, wish.target, findings);

@@ -136,7 +136,7 @@ impl Group<'_> {
 
     /// Why the next nodes have to wait, and what that comes to if it lasts.
     fn unwell(&self) -> Option<(String, Failure)> {
-        let (ready, wanted) = (self.stand.ready(self.roll), self.stand.wants_new);
+        let (ready, wanted) = (self.stand.ready(), self.stand.wants_new);
         if ready < wanted {
             let name = self.receiver().map_or("", |group| &group.name);
             let failure = failure::not_joined(name, self.scene.to, ready, wanted, &self.stand.not_joined());

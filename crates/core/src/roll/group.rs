@@ -143,17 +143,13 @@ pub(super) fn cordon(member: &Member<'_>, surplus: bool) -> Move {
     Move::Do(Moved::Meant { effect: Effect::Cordon { node, instance, surplus } })
 }
 
-/// What comes next for all nodes together. One instance at a time ends: how many are left decides on the next one.
+/// What comes next for all nodes together.
 pub(super) fn gather(steps: impl Iterator<Item = Next>) -> Option<Verdict> {
-    let (mut moves, mut pause, mut ends) = (Vec::new(), None::<(u32, String)>, false);
+    let (mut moves, mut pause) = (Vec::new(), None::<(u32, String)>);
     for step in steps {
         match step {
             Next::Stuck(failure) => return Some(Verdict::given_up(failure)),
-            Next::Moves(more) if ends && more.iter().any(terminates) => {}
-            Next::Moves(more) => {
-                ends |= more.iter().any(terminates);
-                moves.extend(more);
-            }
+            Next::Moves(more) => moves.extend(more),
             Next::Wait(seconds, text) if pause.as_ref().is_none_or(|(least, _)| seconds < *least) => {
                 pause = Some((seconds, text));
             }
@@ -164,10 +160,6 @@ pub(super) fn gather(steps: impl Iterator<Item = Next>) -> Option<Verdict> {
         return Some(Verdict::Do(moves));
     }
     pause.map(|(seconds, text)| Verdict::wait(seconds.max(EVICT_AGAIN_S), text))
-}
-
-fn terminates(one: &Move) -> bool {
-    matches!(one, Move::Do(Moved::Meant { effect: Effect::Terminate { .. } }))
 }
 
 pub(super) fn count(len: usize) -> u32 {

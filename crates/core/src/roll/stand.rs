@@ -1,6 +1,6 @@
 //! Who is old and who is new, as the cluster and its groups show it now.
 
-use super::{NodePhase, NodeRoll, Roll, Scene, Way};
+use super::{NodeRoll, Roll, Scene, Way};
 use crate::inside::{AutoScalingGroup, Node, Pod, Unseen};
 use crate::version::Minor;
 
@@ -76,13 +76,9 @@ impl<'a> Stand<'a> {
         self.old.iter().any(|member| !member.is_at(self.to))
     }
 
-    /// The new ones that pods can go to: ready at the new minor, and not being taken away again.
-    pub(super) fn ready(&self, roll: &Roll) -> u32 {
-        let leaves = |member: &Member<'_>| {
-            member.touched(roll).is_some_and(|node| node.surplus && node.phase != NodePhase::Released)
-        };
-        let ready = |member: &&Member<'_>| member.is_ready_at(self.to) && !leaves(member);
-        count(self.new.iter().filter(ready).count())
+    /// How many of the new ones are ready at the new minor.
+    pub(super) fn ready(&self) -> u32 {
+        count(self.new.iter().filter(|member| member.is_ready_at(self.to)).count())
     }
 
     /// Instances of the receiving group that are no ready nodes of the new minor.

@@ -384,12 +384,12 @@ impl Roll {
 
     /// What was denied when it was first tried needs not be taken back; that may be denied as well.
     fn forget(&mut self) {
-        match self.meant.as_ref().filter(|meant| meant.tries == 1).map(|meant| (&meant.effect, meant.since)) {
-            Some((Effect::PauseAutoscaler { .. }, _)) => self.paused = None,
-            Some((Effect::Cordon { node, .. }, since)) => {
-                if self.nodes.get(node).is_some_and(|touched| touched.began == since) {
-                    self.nodes.remove(node);
-                }
+        let Some(Meant { effect, since, tries: 1 }) = &self.meant else { return };
+        match effect {
+            Effect::PauseAutoscaler { .. } => self.paused = None,
+            Effect::Cordon { node, .. } => {
+                // One that was on record before this line stays so.
+                self.nodes.retain(|name, touched| name != node || touched.began != *since);
             }
             _ => {}
         }

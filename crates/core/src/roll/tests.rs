@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::autoscaler::running;
 use super::*;
 use crate::health::Vitals;
+use crate::inside::WorkloadKind::{DaemonSet, Deployment};
 use crate::inside::{Inside, Seen, Template, Workload, WorkloadKind};
 use crate::remedy::{Failure, Remedy};
 
@@ -247,7 +248,6 @@ fn cluster_autoscaler_is_known_by_its_image_or_by_its_name_where_the_system_is()
         let inside = Inside { workloads: Seen::Is(vec![workload]), ..Inside::unread(at(0), "") };
         running(&inside).unwrap().map(|paused| paused.deployment)
     };
-    use WorkloadKind::{DaemonSet, Deployment};
     assert_eq!(found(workload(Deployment, "ops", "scaler", image, 1)).as_deref(), Some("ops/scaler"));
     let named = workload(Deployment, "kube-system", "aws-cluster-autoscaler", "mirror/ca:1", 2);
     assert_eq!(found(named).as_deref(), Some("kube-system/aws-cluster-autoscaler"));

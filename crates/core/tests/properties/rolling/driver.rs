@@ -110,6 +110,22 @@ impl Walk {
         None
     }
 
+    /// Until something is so.
+    pub fn until(&mut self, mut so: impl FnMut(&mut Self) -> bool) {
+        for _ in 0..500 {
+            if so(self) {
+                return;
+            }
+            assert_eq!(self.look(), None, "it ended before: {:#?}", self.told());
+        }
+        panic!("it never came to that: {:#?}", self.told());
+    }
+
+    /// Whether this was meant.
+    pub fn has(&self, line: &str) -> bool {
+        self.told().iter().any(|told| told == line)
+    }
+
     /// One look, and what follows from it.
     pub fn look(&mut self) -> Option<End> {
         let verdict = self.verdict();

@@ -33,6 +33,7 @@ const GRACE_S: u32 = 10;
 
 /// What may be wrong with the world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each by itself.
 pub struct Faults {
     /// Nothing new is launched: no capacity, no addresses.
     pub no_capacity: bool,
@@ -44,6 +45,8 @@ pub struct Faults {
     pub crashing: bool,
     /// Pods never end once they were told to.
     pub endless: bool,
+    /// Instances stay in their group when they are ended.
+    pub lingering: bool,
 }
 
 /// One deployment, of so many pods.
@@ -277,6 +280,9 @@ impl World {
         {
             self.wrongs.push(format!("{node} was ended with {killed} pods on it"));
         }
+        if self.faults.lingering {
+            return;
+        }
         for group in self.groups.values_mut() {
             let before = group.machines.len();
             group.machines.retain(|machine| machine.id != instance);
@@ -289,10 +295,31 @@ impl World {
         }
     }
 
+    /// Somebody restarts all pods: new ones go where there is most room.
+    pub fn restart_pods(&mut self) {
+        self.pods.clear();
+        self.pass(5);
+    }
+
+    /// Somebody lets no budget spare a pod any more.
+    pub fn tighten(&mut self) {
+        for deployment in &mut self.deployments {
+            deployment.keeps = Some(deployment.replicas);
+        }
+    }
+
+    /// All instances of a group are lost, and none can be launched.
+    pub fn lose_all(&mut self, group: &str) {
+        self.faults.no_capacity = true;
+        if let Some(group) = self.groups.get_mut(group) {
+            group.machines.clear();
+        }
+    }
+
     /// Somebody gives the group another version of its template.
     pub fn set_template(&mut self, version: &str) {
         if let Some(group) = self.groups.get_mut(GROUP) {
-            group.template.version = version.to_owned();
+            version.clone_into(&mut group.template.version);
         }
     }
 
@@ -384,8 +411,8 @@ impl World {
     /// As the ports give the inside.
     pub fn inside(&self) -> Inside {
         Inside {
-            nodes: Seen::Is(self.joined().map(|machine| self.node(machine)).collect()),
-            pods: Seen::Is(self.pods.iter().map(|pod| self.pod(pod)).collect()),
+            nodes: Seen::Is(self.joined().map(node).collect()),
+            pods: Seen::Is(self.pods.iter().map(|pod| self.pod(pod)).chain(self.daemons()).collect()),
             budgets: Seen::Is(self.budgets()),
             workloads: self.workloads(),
             webhooks: Seen::Is(Vec::new()),
@@ -400,25 +427,27 @@ impl World {
         Seen::Is(self.autoscaler.into_iter().map(autoscaler).collect())
     }
 
-    fn node(&self, machine: &Machine) -> Node {
-        Node {
-            name: machine.node.clone(),
-            kubelet: format!("v{}.0-eks", machine.minor),
-            minor: Some(machine.minor),
-            runtime: String::new(),
-            os_image: String::new(),
-            kernel: String::new(),
-            zone: None,
-            group: NodeGroupOf::SelfManaged,
-            instance: Some(machine.id.clone()),
-            ready: true,
-            ready_since: Some(later(machine.launched, JOINS_S)),
-            schedulable: !machine.cordoned,
-            taints: Vec::new(),
+    /// What belongs on its node: a daemon set's pod and a static one.
+    fn daemons(&self) -> impl Iterator<Item = Pod> {
+        let owned = |kind: &str, mirror: bool, node: &str| Pod {
+            name: format!("{kind}-{node}").to_lowercase(),
+            namespace: "kube-system".into(),
             labels: BTreeMap::new(),
-            marks: BTreeMap::new(),
-            made_at: later(machine.launched, JOINS_S),
-        }
+            owner: Some(Owner { kind: kind.into(), name: "aws-node".into() }),
+            mirror,
+            node: Some(node.to_owned()),
+            ..self.pod(&Running {
+                name: String::new(),
+                deployment: 0,
+                node: Some(node.to_owned()),
+                made: self.now,
+                placed: Some(self.now),
+                fails: false,
+                ends: None,
+            })
+        };
+        let nodes = self.joined().map(|machine| machine.node.as_str());
+        nodes.flat_map(move |node| [owned("DaemonSet", false, node), owned("Node", true, node)])
     }
 
     fn pod(&self, pod: &Running) -> Pod {
@@ -481,5 +510,26 @@ fn autoscaler(replicas: u32) -> Workload {
         recreate: false,
         images: vec!["registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.0".into()],
         system: true,
+    }
+}
+
+fn node(machine: &Machine) -> Node {
+    Node {
+        name: machine.node.clone(),
+        kubelet: format!("v{}.0-eks", machine.minor),
+        minor: Some(machine.minor),
+        runtime: String::new(),
+        os_image: String::new(),
+        kernel: String::new(),
+        zone: None,
+        group: NodeGroupOf::SelfManaged,
+        instance: Some(machine.id.clone()),
+        ready: true,
+        ready_since: Some(later(machine.launched, JOINS_S)),
+        schedulable: !machine.cordoned,
+        taints: Vec::new(),
+        labels: BTreeMap::new(),
+        marks: BTreeMap::new(),
+        made_at: later(machine.launched, JOINS_S),
     }
 }
