@@ -55,7 +55,7 @@ def main() -> int:
         say("the daily sweep runs every minute here, and finds what the notice does not name; watching\n")
         wanted = [name for name, expect in expected.items() if "left_alone" not in expect]
         watch(stack, wanted)
-        shown = next((name for name, expect in expected.items() if expect.get("started") == "by-hand"), wanted[:1])
+        shown = next((name for name, expect in expected.items() if expect.get("started") == "by-hand" and "halted" not in expect), wanted[:1])
         if shown:
             print()
             command_line(stack, "history", shown if isinstance(shown, str) else shown[0])

@@ -14,15 +14,15 @@ use aws_sdk_eks::types::{
 use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::calendar::Calendar;
 use eks_upgrade_core::cluster::{
-    Addon, Cluster, DeprecatedUse, Found, Insight, InsightCategory, LaunchTemplate, NodeGroup, Offer, Resource,
-    Update,
+    Addon, Cluster, DeprecatedUse, Found, Insight, InsightCategory, LaunchTemplate, NodeGroup, Offer,
+    Resource, Update,
 };
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{Token, UpdateId};
+use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest};
 use eks_upgrade_core::policy::Spoke;
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest};
 use eks_upgrade_pipeline::ports::inside::{ApiServer, Inspects};
 use eks_upgrade_pipeline::ports::{CallError, Eks, EksDown, EksWrites, InsightsRefresh};
 

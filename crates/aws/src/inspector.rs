@@ -41,7 +41,10 @@ impl Inspector {
         })?;
         let payload = answer.payload().map_or(&[][..], Blob::as_ref);
         if let Some(kind) = answer.function_error() {
-            return Err(format!("the inspect function failed ({kind}): {}", String::from_utf8_lossy(payload)));
+            return Err(format!(
+                "the inspect function failed ({kind}): {}",
+                String::from_utf8_lossy(payload)
+            ));
         }
         serde_json::from_slice(payload)
             .map_err(|_| "the inspect function answers what does not read; is it of another version?".into())

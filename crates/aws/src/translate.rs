@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use eks_upgrade_core::calendar::{Release, SupportStatus};
 use eks_upgrade_core::cluster::{
-    Addon, AmiFamily, Cluster, DeprecatedUse, Insight, InsightCategory, InsightStatus, LaunchTemplate, NodeGroup, Offer,
-    Status, Update, UpdateError, UpdateStatus,
+    Addon, AmiFamily, Cluster, DeprecatedUse, Insight, InsightCategory, InsightStatus, LaunchTemplate,
+    NodeGroup, Offer, Status, Update, UpdateError, UpdateStatus,
 };
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_pipeline::ports::inside::ApiServer;
@@ -174,7 +174,10 @@ pub fn insight(from: &sdk::InsightSummary, category: InsightCategory) -> Result<
 
 /// Where the API server is. A cluster that is being made has none yet.
 pub fn api_server(from: &sdk::Cluster) -> Result<ApiServer, Odd> {
-    let ca = required(from.certificate_authority().and_then(sdk::Certificate::data), "cluster.certificateAuthority")?;
+    let ca = required(
+        from.certificate_authority().and_then(sdk::Certificate::data),
+        "cluster.certificateAuthority",
+    )?;
     let ca = STANDARD.decode(ca).map_err(|error| format!("cluster.certificateAuthority: {error}"))?;
     Ok(ApiServer {
         endpoint: required(from.endpoint(), "cluster.endpoint")?.to_owned(),

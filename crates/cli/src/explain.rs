@@ -51,7 +51,9 @@ fn explain(code: Code) {
     println!("  targets      {}", targets(&about));
     println!("  what to do   {}", about.remediation);
     if code.may_be_overridden() {
-        println!("  or           eks-upgrade consent CLUSTER override {code} [SUBJECT] --for 24h --reason WHY");
+        println!(
+            "  or           eks-upgrade consent CLUSTER override {code} [SUBJECT] --for 24h --reason WHY"
+        );
     }
     println!("  source       {}", about.source);
 }

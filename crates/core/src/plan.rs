@@ -253,10 +253,7 @@ impl StepKind {
     /// Whether it changes something inside the cluster, which the kube function does, and not EKS.
     #[must_use]
     pub fn is_inside(&self) -> bool {
-        matches!(
-            self,
-            Self::CoreComponent { .. } | Self::SelfManagedNodes { .. } | Self::FargatePods { .. }
-        )
+        matches!(self, Self::CoreComponent { .. } | Self::SelfManagedNodes { .. } | Self::FargatePods { .. })
     }
 
     /// Whether it changes something: EKS's, or something inside the cluster.

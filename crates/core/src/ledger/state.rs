@@ -315,16 +315,7 @@ impl RunState {
                 self.require_kind(entry, step, "no call", StepKind::changes)?;
                 self.finish(entry, step, how)?;
             }
-            Event::Verified { step, .. } => {
-                self.require_kind(entry, step, "no verification", |kind| *kind == StepKind::Verify)?;
-                self.finish(entry, step, Done::Verified)?;
-            }
-            Event::NotVerified { step, failure } => {
-                self.require_free(entry, step)?;
-                self.require_kind(entry, step, "no verification", |kind| *kind == StepKind::Verify)?;
-                self.fail(step, failure, at);
-                self.progress_of(step).attempt += 1;
-            }
+            Event::Verified { .. } | Event::NotVerified { .. } => self.apply_verification(entry)?,
             Event::BakeBegan { .. } | Event::Baked { .. } | Event::GateFailed { .. } => {
                 self.apply_bake(entry)?;
             }
@@ -358,6 +349,24 @@ impl RunState {
                 }
                 self.ended = Some(ending.clone());
             }
+        }
+        Ok(())
+    }
+
+    fn apply_verification(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let verifies = |kind: &StepKind| *kind == StepKind::Verify;
+        match &entry.event {
+            Event::Verified { step, .. } => {
+                self.require_kind(entry, step, "no verification", verifies)?;
+                self.finish(entry, step, Done::Verified)?;
+            }
+            Event::NotVerified { step, failure } => {
+                self.require_free(entry, step)?;
+                self.require_kind(entry, step, "no verification", verifies)?;
+                self.fail(step, failure, entry.at);
+                self.progress_of(step).attempt += 1;
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -287,7 +287,6 @@ pub(super) fn already_so(step: &Step, world: &World) -> Option<Event> {
     let satisfied = |evidence: String| Some(Event::Satisfied { step: step.id.clone(), evidence });
     match &step.kind {
         StepKind::CoreComponent { name, to, .. } => match world.inside.component(name) {
-            Found::Unseen => None,
             Found::Gone => {
                 let evidence = format!("{name} is no longer there");
                 Some(Event::Skipped { step: step.id.clone(), evidence })
@@ -295,7 +294,7 @@ pub(super) fn already_so(step: &Step, world: &World) -> Option<Event> {
             Found::Is(component) if component.image == *to && component.rollout.is_over() => {
                 satisfied(format!("{name} runs {to}"))
             }
-            Found::Is(_) => None,
+            Found::Is(_) | Found::Unseen => None,
         },
         StepKind::FargatePods { workloads, to } => {
             let seen = world.inside.following()?;

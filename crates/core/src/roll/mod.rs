@@ -5,14 +5,15 @@
 //! the middle is followed by somebody who goes on. Every effect may be repeated: one that was meant, and of which
 //! nobody knows whether it was made, is made again before anything else. Nothing is cordoned that is not on record.
 //!
-//! Where to read: `state` (the lines and their sum), `stand` (who is old, who is new), `node` (the way of one node),
-//! `forward` and `back` (the way of the group, and the way back after a failure).
+//! Where to read: `moved` (the lines), `state` (their sum), `stand` (who is old, who is new), `node` (the way of one
+//! node), `forward` and `back` (the way of the group, and the way back after a failure).
 
 mod autoscaler;
 mod back;
 mod failure;
 mod forward;
 mod group;
+mod moved;
 mod next;
 mod node;
 mod stand;
@@ -22,8 +23,9 @@ mod tests;
 mod words;
 
 pub use failure::denied;
+pub use moved::{Effect, Moved, Paused, Sizes, Was};
 pub use next::{EVICT_AGAIN_S, Move, Scene, Verdict, needs_workloads, next, pause_after};
-pub use state::{Effect, GivenUp, Meant, Moved, NodePhase, NodeRoll, Paused, Roll, Room, Sizes, Was};
+pub use state::{GivenUp, Meant, NodePhase, NodeRoll, Roll, Room};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -25,7 +25,7 @@ struct Fake {
 }
 
 impl Fake {
-    fn note(&self, call: &'static str, what: String) -> Read<()> {
+    fn note(&self, call: &'static str, what: impl AsRef<str>) -> Read<()> {
         let down = |denied| EksDown { operation: call, denied, why: "no".into() };
         if self.denies == Some(call) {
             return Err(down(true));
@@ -33,7 +33,7 @@ impl Fake {
         if self.fails == Some(call) {
             return Err(down(false));
         }
-        self.calls.lock().unwrap().push(format!("{call} {what}"));
+        self.calls.lock().unwrap().push(format!("{call} {}", what.as_ref()));
         Ok(())
     }
 

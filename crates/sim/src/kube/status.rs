@@ -11,7 +11,7 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     pub(crate) message: String,
     /// `details`, if it has any; an object.
-    details: Option<Value>,
+    details: Option<Box<Value>>,
 }
 
 impl Failure {
@@ -24,7 +24,7 @@ impl Failure {
         if !facts.group.is_empty() {
             details["group"] = json!(facts.group);
         }
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -36,7 +36,7 @@ impl Failure {
     /// Nothing at that path.
     pub(crate) fn no_resource() -> Self {
         Self {
-            details: Some(json!({})),
+            details: Some(Box::new(json!({}))),
             ..Self::new(404, "NotFound", "the server could not find the requested resource")
         }
     }
@@ -82,7 +82,7 @@ impl Failure {
         if let Some(field) = field {
             cause["field"] = json!(field);
         }
-        let details = self.details.get_or_insert_with(|| json!({}));
+        let details = self.details.get_or_insert_with(|| Box::new(json!({})));
         details["causes"] = json!([cause]);
     }
 
@@ -93,7 +93,7 @@ impl Failure {
             "message": self.message, "reason": self.reason, "code": self.code,
         });
         if let Some(details) = &self.details {
-            body["details"] = details.clone();
+            body["details"] = Value::clone(details);
         }
         body
     }
