@@ -77,7 +77,7 @@ impl InsideWrites for Fake {
     }
 
     async fn set_image(&self, _: &ClusterArn, component: &str, _: &str) -> Read<()> {
-        self.note("set-image", component.to_owned())
+        self.note("set-image", component)
     }
 
     async fn restart(&self, _: &ClusterArn, _: WorkloadKind, workload: &PodName, _: &str) -> Read<()> {
@@ -141,7 +141,7 @@ impl GroupWrites for Fake {
     }
 
     async fn delete_group(&self, _: &ClusterArn, name: &str) -> Read<()> {
-        self.note("delete-group", name.to_owned())
+        self.note("delete-group", name)
     }
 }
 

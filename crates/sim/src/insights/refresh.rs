@@ -28,16 +28,15 @@ fn by_itself(world: &World, frozen: bool) -> Refresh {
 
 impl World {
     /// Starts a refresh unless one runs; says whether it did.
-    pub(crate) fn start_refresh(&mut self, name: &str) -> bool {
+    pub(crate) fn start_refresh(&mut self, name: &str) {
         let now = self.now;
-        let Some(cluster) = self.clusters.get_mut(name) else { return false };
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
         if cluster.refresh.is_some_and(|refresh| refresh.ended > now) {
-            return false;
+            return;
         }
         let ended = now + cluster.rng.between(60, 120) * SECOND;
         cluster.refresh_before = cluster.refresh.replace(Refresh { started: now, ended });
         self.refresh_at(ended, name);
-        true
     }
 
     /// What frozen insights show from now on.
