@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn lists_are_spelled_as_each_service_does() {
-        let body = json!({"Zones": ["a", "b"], "NextToken": null, "Size": 3});
+        let body = json!({"NextToken": null, "Size": 3, "Zones": ["a", "b"]});
         let spelled = |dialect: Dialect| dialect.answer("X", &body, "1");
         let text = spelled(Dialect::AutoScaling);
         assert!(

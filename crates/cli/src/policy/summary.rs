@@ -266,7 +266,7 @@ overrides: [{clusters: {names: [prod-*]}, strategy: force}]
             ("approval", "before each ring of prod, open for 7d"),
             (
                 "bake",
-                "2h after each hop, watching cluster-health, addon-health, insights; when one fails: roll-back",
+                "2h after each hop, watching cluster-health, addon-health, insights, workloads; when one fails: roll-back",
             ),
             ("end of support", "the deadline wins: windows cease to bind 14 days before"),
             ("override 1", "clusters with prod-*: strategy"),

@@ -255,7 +255,7 @@ fn budgets_are_told_apart_by_their_arithmetic() {
         budget.rule = BudgetRule::MinAvailable(CountOrShare::Percent(100));
         (budget.desired, budget.allowed) = (3, 0);
     });
-    assert_eq!((never.level, never.subject.as_str()), (Level::Block, "shop/cart"));
+    assert_eq!((never.level, never.subject.as_str()), (Level::Warn, "shop/cart"));
     assert!(never.message.contains("minAvailable 100% of 3 pods"), "{never:?}");
     let not_now = with(|budget| (budget.healthy, budget.allowed) = (2, 0));
     assert_eq!(not_now.level, Level::Warn);

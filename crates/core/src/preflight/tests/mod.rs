@@ -9,10 +9,10 @@ mod judgements;
 
 use std::collections::BTreeSet;
 
-use super::fixture::{budget, healthy, minor, pod, seen, upgrade};
+use super::fixture::{healthy, minor, pod, seen, upgrade};
 use super::{CHECKS, preflight};
 use crate::finding::{Code, Finding, Level};
-use crate::inside::{Budget, Inside, Pod};
+use crate::inside::{Called, Inside, Pod};
 
 /// The findings of one code.
 fn of(code: Code, findings: &[Finding]) -> Vec<&Finding> {
@@ -96,15 +96,20 @@ fn a_check_that_does_not_matter_for_the_target_says_nothing() {
 fn what_is_too_much_to_name_is_counted_and_the_worst_is_named() {
     let mut inside = healthy(minor("1.33"));
     for number in 0..30 {
-        let app = format!("app-{number:02}");
-        // One that never lets a pod go, among many that just do not now.
-        let desired = if number == 29 { 3 } else { 2 };
-        seen(&mut inside.budgets).push(Budget { allowed: 0, desired, ..budget(&app, 3) });
+        // One that the target does not serve, among many that are only deprecated.
+        let removed = if number == 29 { "1.34" } else { "1.60" };
+        seen(&mut inside.called).push(Called {
+            group: "example.com".into(),
+            version: "v1beta1".into(),
+            resource: format!("app-{number:02}"),
+            removed: removed.into(),
+        });
     }
     let findings = preflight(&inside, upgrade("1.33", "1.34"));
-    let found = of(Code::BudgetNeverAllows, &findings);
+    let found = of(Code::RemovedApiCalled, &findings);
     assert_eq!(found.len(), 21);
-    assert_eq!((found[0].level, found[0].subject.as_str()), (Level::Block, "shop/app-29"));
+    assert_eq!(found[0].level, Level::Block);
+    assert!(found[0].subject.contains("app-29"), "{:?}", found[0]);
     assert!(found[20].message.starts_with("10 more"), "{:?}", found[20]);
     assert_eq!(found[20].level, Level::Warn);
 }
