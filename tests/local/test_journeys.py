@@ -252,9 +252,10 @@ def test_a_notice_ten_times_in_pages_and_out_of_order_is_one_campaigns_work(stac
         assert version_of(stack, name) == "1.35"
         assert len(calls(stack, name)) == 4, f"{name}: each step once"
         assert events(stack, name).count("opened") == 1
-        # Once by intake when it judges, and then only by the run: ten copies cost not one call more.
+        # Once by intake when it judges, and then only by the run, which has the insights made anew before it plans: ten
+        # copies cost not one call more.
         reads = [one for one in stack.sim_requests() if one.get("cluster") == name and one["operation"] == "DescribeCluster"]
-        first_run_read = next(i for i, one in enumerate(stack.sim_requests()) if one.get("cluster") == name and one["operation"] == "ListNodegroups")
+        first_run_read = next(i for i, one in enumerate(stack.sim_requests()) if one.get("cluster") == name and one["operation"] == "StartInsightsRefresh")
         before_the_run = [one for one in stack.sim_requests()[:first_run_read] if one in reads]
         assert len(before_the_run) == 2, "one look by intake, one by plan"
 
