@@ -67,6 +67,7 @@ test: build setup ## every test: Rust, then the real binaries and state machines
 	  cargo test --locked --workspace --all-targets; \
 	fi
 	$(RUN) $(PY) -m pytest tests
+	$(PY) -m unittest discover crates/core/data
 
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"
