@@ -206,6 +206,7 @@ impl World {
     /// A refresh of insights ends then.
     pub(crate) fn refresh_at(&mut self, at: Ms, cluster: &str) {
         self.agenda.push((at, Item::Refresh(cluster.to_owned())));
+        self.plan_ahead();
     }
 
     pub(crate) fn delete_cluster(&mut self, name: &str) {

@@ -27,7 +27,7 @@ fn by_itself(world: &World, frozen: bool) -> Refresh {
 }
 
 impl World {
-    /// Starts a refresh unless one runs; says whether it did.
+    /// Starts a refresh unless one runs.
     pub(crate) fn start_refresh(&mut self, name: &str) {
         let now = self.now;
         let Some(cluster) = self.clusters.get_mut(name) else { return };
