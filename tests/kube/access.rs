@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use crate::server::{Caller, Server};
 use eks_upgrade_core::inside::Inside;
 use eks_upgrade_kube::{KubeReads, KubeWrites, Role};
 use eks_upgrade_pipeline::ports::inside::{Depth, InsideWrites, Insides, PodName, TriesEvictions};
-use eks_upgrade_tests::kube::{Caller, Server};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::product::{Found, cluster, named, why};

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::server::Caller;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -12,7 +13,6 @@ use axum::response::{IntoResponse as _, Response};
 use eks_upgrade_core::inside::Inside;
 use eks_upgrade_kube::{KubeReads, KubeWrites};
 use eks_upgrade_pipeline::ports::inside::{Depth, Evicted, InsideWrites, Insides, PodName};
-use eks_upgrade_tests::kube::Caller;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

@@ -7,9 +7,9 @@ mod objects;
 
 use std::collections::BTreeSet;
 
+use crate::server::{FakeNode, Server};
 use eks_upgrade_core::drain::{HeldBy, NodeForecast, forecast, held_on};
 use eks_upgrade_core::inside::Inside;
-use eks_upgrade_tests::kube::{FakeNode, Server};
 use facts::{break_pod, budgets_are_seen, mend_pod, on_node, read};
 use objects::{budget, daemon_set, deployment, lone_pod, static_pod, webhook};
 

@@ -1,6 +1,6 @@
-//! What is true against a real Kubernetes API server, and of the harness that runs one.
+//! What is true against a real Kubernetes API server ([`server`]), and of the harness that runs one.
 //!
-//! Where there is none these tests say so and are skipped; see `eks_upgrade_tests::kube`.
+//! Where there is none these tests say so and are skipped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,4 +10,5 @@ mod drain;
 mod harness;
 mod product;
 mod reads;
+mod server;
 mod writes;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::server::{Caller, Server};
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -11,7 +12,6 @@ use eks_upgrade_core::inside::Seen;
 use eks_upgrade_kube::Finds;
 use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::ApiServer;
-use eks_upgrade_tests::kube::{Caller, Server};
 
 /// The files that give the functions their rights.
 pub const INSPECT: &str = include_str!("../../infra/kubernetes/inspect.yaml");

@@ -3,12 +3,12 @@
 mod objects;
 mod rights;
 
+use crate::server::{FakeNode, Server};
 use eks_upgrade_core::inside::WorkloadKind::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use eks_upgrade_core::inside::{Backend, Inside, NodeGroupOf, ProxyMode, Seen, WorkloadKind};
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};
-use eks_upgrade_tests::kube::{FakeNode, Server};
 use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;

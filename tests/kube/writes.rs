@@ -1,11 +1,11 @@
 //! What is changed in a real server, with exactly the rights that the product's files give.
 
+use crate::server::{FakeNode, STOPS_AFTER_S, Server};
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::WorkloadKind;
 use eks_upgrade_kube::{KubeReads, KubeWrites};
 use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::{Depth, Evicted, InsideWrites, Insides, PodName, TriesEvictions};
-use eks_upgrade_tests::kube::{FakeNode, STOPS_AFTER_S, Server};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;

@@ -4,8 +4,6 @@
 //! ([`asl`]) with the real use cases behind their functions, one virtual clock. It is healthy by default; a test
 //! breaks one thing. [`Execution`] is one execution as a test holds it; waits only move the clock, so that a day
 //! takes milliseconds.
-//!
-//! [`kube`] is apart from these: a real Kubernetes API server, in real time.
 
 // Only tests use this crate: a broken assumption in it has to stop the test at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -20,7 +18,6 @@ mod faults;
 mod fleet;
 mod functions;
 mod inside;
-pub mod kube;
 mod people;
 mod table;
 mod update;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::server::Server;
 use eks_upgrade_core::inside::Inside;
 use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};
-use eks_upgrade_tests::kube::Server;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ListParams, Patch, PatchParams};

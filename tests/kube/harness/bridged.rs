@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eks_upgrade_tests::kube::Server;
+use crate::server::Server;
 use futures_util::TryStreamExt as _;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;

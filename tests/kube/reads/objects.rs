@@ -1,6 +1,6 @@
 //! What there is to read.
 
-use eks_upgrade_tests::kube::Server;
+use crate::server::Server;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
 use kube::api::PostParams;

@@ -1,9 +1,9 @@
 //! No right is given that is not used: without any one of them something is not seen.
 
+use crate::server::Server;
 use eks_upgrade_core::inside::{Backend, Inside};
 use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};
-use eks_upgrade_tests::kube::Server;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use kube::Api;
 

@@ -49,9 +49,8 @@ mod server;
 mod token;
 mod webhook;
 
-pub use assets::{Assets, Missing};
+pub use assets::Assets;
 pub use caller::Caller;
-pub use kubectl::Ran;
 pub use kubelet::{NEVER_READY, STOPS_AFTER_S};
 pub use node::FakeNode;
 pub use server::Server;
