@@ -1,6 +1,7 @@
 //! What may befall a function at any of its ports: it dies, or the answer is an error, before or after the
 //! effect. And how to run a future to its end, or to its death.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Mutex;
@@ -26,8 +27,37 @@ pub struct Faults(Mutex<Plan>);
 #[derive(Debug, Default)]
 struct Plan {
     calls: usize,
-    at: Option<(usize, Mishap)>,
+    due: Due,
     table_down: bool,
+}
+
+/// At which calls something happens.
+#[derive(Default)]
+enum Due {
+    #[default]
+    Never,
+    At(usize, Mishap),
+    By(Box<dyn FnMut() -> Option<Mishap> + Send>),
+}
+
+impl fmt::Debug for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("Never"),
+            Self::At(call, mishap) => f.debug_tuple("At").field(call).field(mishap).finish(),
+            Self::By(_) => f.write_str("By(..)"),
+        }
+    }
+}
+
+impl Due {
+    fn at(&mut self, call: usize) -> Option<Mishap> {
+        match self {
+            Self::Never => None,
+            Self::At(at, mishap) => (*at == call).then_some(*mishap),
+            Self::By(choose) => choose(),
+        }
+    }
 }
 
 /// The port's call failed.
@@ -37,7 +67,12 @@ pub struct Failed;
 impl Faults {
     /// Lets `mishap` happen at the port call of this number, from 0.
     pub fn at(&self, call: usize, mishap: Mishap) {
-        self.0.lock().unwrap().at = Some((call, mishap));
+        self.0.lock().unwrap().due = Due::At(call, mishap);
+    }
+
+    /// Asks `choose` at every port call what happens there.
+    pub fn by(&self, choose: impl FnMut() -> Option<Mishap> + Send + 'static) {
+        self.0.lock().unwrap().due = Due::By(Box::new(choose));
     }
 
     /// How many port calls there were.
@@ -56,12 +91,12 @@ impl Faults {
     }
 
     /// Runs `effect` as one port call.
-    pub(crate) async fn around<T>(&self, effect: impl FnOnce() -> T) -> Result<T, Failed> {
+    pub async fn around<T>(&self, effect: impl FnOnce() -> T) -> Result<T, Failed> {
         let due = {
             let mut plan = self.0.lock().unwrap();
             let call = plan.calls;
             plan.calls += 1;
-            plan.at.filter(|(at, _)| *at == call).map(|(_, mishap)| mishap)
+            plan.due.at(call)
         };
         match due {
             Some(Mishap::DiesBefore) => std::future::pending().await,

@@ -31,7 +31,8 @@ const DEFINITIONS: [(&str, &str, &str); 3] = [
 ];
 
 /// The state machines, read once.
-pub(crate) fn machines() -> BTreeMap<String, Machine> {
+#[must_use]
+pub fn machines() -> BTreeMap<String, Machine> {
     static MACHINES: OnceLock<BTreeMap<String, Machine>> = OnceLock::new();
     let read = |(placeholder, name, text): (&str, &str, &str)| {
         let machine = Machine::read(name, text).unwrap_or_else(|why| panic!("{name}: {why}"));

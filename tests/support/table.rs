@@ -37,7 +37,9 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 impl Table {
-    pub(crate) fn new(faults: Arc<Faults>) -> Self {
+    /// An empty table that suffers these faults.
+    #[must_use]
+    pub fn new(faults: Arc<Faults>) -> Self {
         Self { memory: Memory::default(), faults }
     }
 

@@ -110,6 +110,12 @@ impl Engine {
         self.executions.iter().position(|record| record.name == name).map(ExecutionId)
     }
 
+    /// The executions that nothing waits for and that are not over.
+    pub fn running(&self) -> impl Iterator<Item = ExecutionId> {
+        let heads = self.executions.iter().enumerate().filter(|(at, record)| record.is_running() && record.head.0 == *at);
+        heads.map(|(at, _)| ExecutionId(at))
+    }
+
     /// The state that an execution entered last, those of Maps' items aside.
     #[must_use]
     pub fn last(&self, id: ExecutionId) -> &str {
@@ -133,6 +139,12 @@ impl Engine {
     /// Lets an execution stand still, with those that it waits for, or go on; others do not care.
     pub fn hold(&mut self, id: ExecutionId, held: bool) {
         self.executions[id.0].held = held;
+    }
+
+    /// When something is due next.
+    #[must_use]
+    pub fn due_s(&self) -> Option<i64> {
+        self.soonest().map(|(.., due_s)| due_s)
     }
 
     /// The fiber that is next, and whether it is about to enter a state.

@@ -14,7 +14,8 @@ pub struct Sealed {
     pub seq: u32,
     /// The entry as JSON.
     pub body: String,
-    /// SHA-256 over the body, in hexadecimal. The body holds the hash before it, hence the chain.
+    /// SHA-256 over the body's length in bytes (eight bytes, the highest first) and the body, in hexadecimal. The body
+    /// holds the hash before it, hence the chain.
     pub hash: String,
 }
 

@@ -1,0 +1,65 @@
+//! Versions rise by one, unless the control plane is taken back by one; and nodes stay within three minors below it.
+
+use serde_json::Value;
+
+use crate::evidence::{Accepted, Evidence};
+use crate::{Objection, Rule};
+
+/// A kubelet may be this many minors older than its API server (Kubernetes version skew policy, from 1.25 on).
+const SKEW_MAX: i32 = 3;
+
+pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
+    evidence.accepted.iter().flat_map(of_call).collect()
+}
+
+fn of_call(call: &Accepted) -> Vec<Objection> {
+    match call.operation.as_str() {
+        "UpdateClusterVersion" => control_plane(call),
+        "UpdateNodegroupVersion" => node_group(call),
+        _ => Vec::new(),
+    }
+}
+
+fn control_plane(call: &Accepted) -> Vec<Objection> {
+    let object = |rule, text: String| Objection { rule, at_s: call.at_s, text };
+    let (Some(is), Some(to)) = (minor(&call.truth["version"]), minor(&call.input["version"])) else {
+        return vec![object(Rule::OneMinorUp, format!("{}: versions that do not read", call.cluster))];
+    };
+    let mut objections = Vec::new();
+    if (to - is).abs() != 1 {
+        objections.push(object(Rule::OneMinorUp, format!("{}: from 1.{is} to 1.{to}", call.cluster)));
+    }
+    for (group, version) in nodes(&call.truth) {
+        if version > to || to - version > SKEW_MAX {
+            let text = format!("{}: to 1.{to} with nodes of {group} at 1.{version}", call.cluster);
+            objections.push(object(Rule::Skew, text));
+        }
+    }
+    objections
+}
+
+fn node_group(call: &Accepted) -> Vec<Objection> {
+    let (Some(control_plane), Some(to)) = (minor(&call.truth["version"]), minor(&call.input["version"]))
+    else {
+        // With an image of its owner's no version is sent: the launch template decides.
+        return Vec::new();
+    };
+    let wrong = to > control_plane || control_plane - to > SKEW_MAX;
+    let text = format!("{}: a node group to 1.{to} under a control plane at 1.{control_plane}", call.cluster);
+    wrong.then_some(Objection { rule: Rule::Skew, at_s: call.at_s, text }).into_iter().collect()
+}
+
+/// The minors of all nodes, with their groups.
+fn nodes(cluster: &Value) -> Vec<(String, i32)> {
+    let groups = cluster["nodegroups"].as_object().into_iter().flatten();
+    let nodes = groups.flat_map(|(name, group)| {
+        let nodes = group["nodes"].as_array().into_iter().flatten();
+        nodes.filter_map(|node| Some((name.clone(), minor(&node["kubeletVersion"])?))).collect::<Vec<_>>()
+    });
+    nodes.collect()
+}
+
+/// The minor of `1.34` or `v1.34.2`.
+pub(crate) fn minor(version: &Value) -> Option<i32> {
+    version.as_str()?.trim_start_matches('v').split('.').nth(1)?.parse().ok()
+}

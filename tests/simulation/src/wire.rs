@@ -1,0 +1,151 @@
+//! The wire between the product's own AWS adapter and the simulator of EKS, inside one process.
+//!
+//! The SDK builds, signs and reads real requests and answers; in place of a connection stands the simulated world. The
+//! wire breaks as wires do: before a request, after it, or with whoever waits at its end.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use eks_upgrade_pipeline::ports::Time;
+use eks_upgrade_sim::{Request, Response, World};
+use eks_upgrade_tests::{Faults, VirtualClock};
+
+use crate::lie::Lie;
+use crate::trace::Trace;
+
+/// The simulated world, the log of what it was asked, and the weather on the way there.
+#[derive(Clone)]
+pub struct Wire {
+    world: Arc<Mutex<World>>,
+    clock: VirtualClock,
+    faults: Arc<Faults>,
+    trace: Trace,
+    lie: Option<Lie>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("lie", &self.lie).finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    /// A wire to this world. With a `lie`, what comes back over it is not what the world says.
+    #[must_use]
+    pub fn new(
+        world: World,
+        clock: VirtualClock,
+        faults: Arc<Faults>,
+        trace: Trace,
+        lie: Option<Lie>,
+    ) -> Self {
+        Self { world: Arc::new(Mutex::new(world)), clock, faults, trace, lie }
+    }
+
+    /// The world at its end.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What clients are made from. The SDK's own retries are off: they keep a budget that outlives a simulation.
+    #[must_use]
+    pub fn sdk(&self) -> SdkConfig {
+        let credentials = Credentials::new("AKIDSIMULATION", "none", None, None, "simulation");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .identity_cache(IdentityCache::no_cache())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .time_source(Ticks(self.clock.clone()))
+            .http_client(self.clone())
+            .build()
+    }
+
+    fn ask(&self, request: &Request) -> Response {
+        let mut world = self.world();
+        let mut response = world.handle(self.clock.now(), request);
+        self.trace.request(&world, &response);
+        drop(world);
+        if let Some(lie) = self.lie {
+            lie.tell(request, &mut response);
+        }
+        response
+    }
+}
+
+/// The virtual clock, as the SDK reads it.
+#[derive(Debug)]
+struct Ticks(VirtualClock);
+
+impl TimeSource for Ticks {
+    fn now(&self) -> std::time::SystemTime {
+        self.0.now().into()
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let wire = self.clone();
+        HttpConnectorFuture::new(async move {
+            let mut request = read(&request)?;
+            if let Some(lie) = wire.lie {
+                lie.alter(&mut request);
+            }
+            let answer = wire.faults.around(|| wire.ask(&request)).await;
+            let lost = |why: &str| ConnectorError::io(why.into());
+            let response = answer.map_err(|_| lost("connection reset"))?;
+            if response.dropped { Err(lost("connection closed before an answer")) } else { write(response) }
+        })
+    }
+}
+
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+    ConnectorError::user(error.into())
+}
+
+fn read(request: &HttpRequest) -> Result<Request, ConnectorError> {
+    let uri: http::Uri = request.uri().parse().map_err(broken)?;
+    Ok(Request {
+        method: request.method().to_owned(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect(),
+        body: request.body().bytes().unwrap_or_default().to_vec(),
+        received: None,
+    })
+}
+
+fn write(response: Response) -> Result<HttpResponse, ConnectorError> {
+    let status = response.status.try_into().map_err(broken)?;
+    let mut answer = HttpResponse::new(status, SdkBody::from(response.body));
+    for (name, value) in response.headers {
+        answer.headers_mut().insert(name, value);
+    }
+    Ok(answer)
+}
