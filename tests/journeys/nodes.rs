@@ -33,6 +33,19 @@ fn rolling_stops_at_a_budget_that_never_lets_go_and_says_what_to_do() {
 }
 
 #[test]
+fn a_group_that_is_held_by_nobody_known_is_waited_for_a_day_and_then_left_to_a_person() {
+    let fleet = with_strategy("rolling");
+    // Once the run is planned, somebody's update of the group hangs, and EKS lists none.
+    fleet.later(300, |eks| {
+        eks.change("prod-a", |it| it.node_groups.get_mut("general").unwrap().status = Status::Updating);
+    });
+    let told = upgrade(&fleet, "1.35").halted("ResourceInUse");
+    assert_eq!(told.group_calls(), Vec::<&str>::new());
+    let withheld = told.events.iter().filter(|event| matches!(event, Event::Withheld { .. })).count();
+    assert!((5..100).contains(&withheld), "{withheld} tries in a day");
+}
+
+#[test]
 fn rolling_gets_through_when_the_budget_lets_go_meanwhile() {
     let fleet = with_strategy("rolling");
     fleet.eks.twist(group("general"), Twist::eviction_fails());

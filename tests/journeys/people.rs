@@ -118,6 +118,13 @@ fn a_cluster_that_somebody_takes_past_the_target_is_left_to_them() {
 }
 
 #[test]
+fn a_cluster_that_is_deleted_while_it_bakes_ends_the_run_and_frees_the_lease() {
+    let fleet = Fleet::new().under("bake: {duration: 6h}").with(installed("prod-a", "1.34"));
+    fleet.later(3_600, |eks| eks.state().clusters.clear());
+    upgrade(&fleet, "1.35").halted("TargetGone");
+}
+
+#[test]
 fn a_deleted_cluster_ends_the_run_without_a_further_call() {
     for after_s in [200, 620, 1_500] {
         let fleet = Fleet::new().with(installed("prod-a", "1.34"));

@@ -351,11 +351,15 @@ impl Eks for &FakeEks {
         cluster: &ClusterArn,
         category: InsightCategory,
     ) -> Result<Vec<Insight>, EksDown> {
-        let list = |state: &State, _| {
-            let all = state.at(cluster).map_or(Vec::new(), |i| i.insights.clone());
-            all.into_iter().filter(|insight| insight.category == category).collect()
+        const OP: &str = "eks:ListInsights";
+        let all = self.read(OP, |state, _| state.at(cluster).map(|i| i.insights.clone())).await?;
+        let gone = || EksDown {
+            operation: OP,
+            denied: false,
+            why: format!("No cluster found for name: {}.", cluster.name),
         };
-        self.read("eks:ListInsights", list).await
+        let all = all.ok_or_else(gone)?;
+        Ok(all.into_iter().filter(|insight| insight.category == category).collect())
     }
 
     async fn insights_refresh(&self, _: &ClusterArn) -> Result<Option<InsightsRefresh>, EksDown> {

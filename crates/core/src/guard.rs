@@ -392,7 +392,7 @@ fn first_group(world: &World, is: impl Fn(&NodeGroup) -> bool) -> Result<Option<
 #[must_use]
 pub fn held_by_nobody_known(step: &Step, resource: &Resource) -> Event {
     let failure = Failure {
-        code: "ResourceInUse".into(),
+        code: crate::remedy::RESOURCE_IN_USE.into(),
         message: format!("{resource} is being changed by somebody else"),
         resources: Vec::new(),
         remedy: Remedy::Wait { after_s: 60 },

@@ -50,6 +50,8 @@ pub struct Failure {
 
 /// The code of an add-on update that found fields changed by people.
 pub const CONFIGURATION_CONFLICT: &str = "ConfigurationConflict";
+/// The code of what somebody else is changing just now.
+pub const RESOURCE_IN_USE: &str = "ResourceInUse";
 /// The code of a node group update that pods or their budgets held up.
 pub const POD_EVICTION_FAILURE: &str = "PodEvictionFailure";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{
-    Catalogue, Cluster, InsightCategory, Inventory, Resource, Update, UpdateStatus,
+    Catalogue, Cluster, Found, InsightCategory, Inventory, Resource, Update, UpdateStatus,
 };
 use eks_upgrade_core::inside::Seen;
 use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest, Inspection};
@@ -22,7 +22,7 @@ const READS_AT_ONCE: usize = 6;
 /// How long EKS gives the drain of a node without force, in seconds (EKS user guide, managed node update behavior).
 const EKS_DRAIN_S: u32 = 900;
 
-/// Answers what is not answered yet.
+/// Answers what is not answered yet. Of a cluster that is gone nothing else can be read, and that is no failure.
 pub async fn look<E: Eks + Inspects>(
     eks: &E,
     cluster: &ClusterArn,
@@ -30,12 +30,20 @@ pub async fn look<E: Eks + Inspects>(
     world: &mut World,
 ) -> Result<(), EksDown> {
     let open: Vec<Query> = queries.into_iter().filter(|query| !world.answers(query)).collect();
-    let answers: Vec<World> = stream::iter(open)
+    let answers: Vec<Result<World, EksDown>> = stream::iter(open)
         .map(|query| answer(eks, cluster, query))
         .buffer_unordered(READS_AT_ONCE)
-        .try_collect()
-        .await?;
+        .collect()
+        .await;
+    let is_gone = |seen: &Result<World, EksDown>| {
+        seen.as_ref().is_ok_and(|seen| matches!(seen.cluster, Some(Found::Gone)))
+    };
+    let gone = answers.iter().any(is_gone);
     for seen in answers {
+        let seen = match seen {
+            Err(_) if gone => continue,
+            seen => seen?,
+        };
         world.cluster = seen.cluster.or(world.cluster.take());
         world.node_group_names = seen.node_group_names.or(world.node_group_names.take());
         world.updates.extend(seen.updates);

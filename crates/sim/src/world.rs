@@ -209,6 +209,11 @@ impl World {
         self.plan_ahead();
     }
 
+    /// No fault strikes any more. Updates that run take the course that was set when they began.
+    pub fn heal(&mut self) {
+        self.faults = Faults::default();
+    }
+
     pub(crate) fn delete_cluster(&mut self, name: &str) {
         if let Some(cluster) = self.clusters.remove(name) {
             self.agenda.retain(|(_, item)| !matches!(item, Item::Refresh(of) if of == name));

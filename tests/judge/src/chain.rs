@@ -36,5 +36,11 @@ fn broken(lines: &[Entry]) -> Vec<Objection> {
 
 fn sha256(text: &str) -> String {
     let length = (text.len() as u64).to_be_bytes();
-    Sha256::new().chain_update(length).chain_update(text.as_bytes()).finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::new()
+        .chain_update(length)
+        .chain_update(text.as_bytes())
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -24,7 +24,8 @@ fn of_call(evidence: &Evidence, call: &Accepted) -> Option<Objection> {
         "UpdateAddon" if call.input["resolveConflicts"] == "OVERWRITE" => {
             let addon = call.addon.as_deref().unwrap_or_default();
             let overwrite = |scope: &Value| scope["to"] == "overwrite" && scope["addon"] == addon;
-            let listed = policy["overwriteAddons"].as_array().is_some_and(|all| all.iter().any(|name| name == addon));
+            let listed =
+                policy["overwriteAddons"].as_array().is_some_and(|all| all.iter().any(|name| name == addon));
             (!listed && !consented(&overwrite)).then(|| format!("overwriting {addon}"))
         }
         "UpdateClusterVersion" if minor(&call.input["version"]) < minor(&call.truth["version"]) => {

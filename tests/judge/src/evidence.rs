@@ -173,7 +173,10 @@ impl Evidence {
     pub fn consented(&self, run: &str, place: usize, at_s: i64, to: impl Fn(&Value) -> bool) -> bool {
         let Some(cluster) = self.opened(run).map(|opened| opened.text("cluster")) else { return false };
         self.consents.iter().any(|consent| {
-            consent.place < place && at_s < consent.expires_s && consent.cluster == cluster && to(&consent.scope)
+            consent.place < place
+                && at_s < consent.expires_s
+                && consent.cluster == cluster
+                && to(&consent.scope)
         })
     }
 }

@@ -18,7 +18,8 @@ fn of_call(evidence: &Evidence, call: &Accepted) -> Option<Objection> {
             && evidence.opened(&entry.run).is_some_and(|opened| opened.text("cluster") == cluster)
     });
     let holder = theirs.max_by_key(|entry| (entry.fence(), entry.place))?;
-    let ended = evidence.ledgers[run].iter().any(|entry| entry.place < call.place && entry.event() == "ended");
+    let ended =
+        evidence.ledgers[run].iter().any(|entry| entry.place < call.place && entry.event() == "ended");
     let why = if holder.run != *run {
         format!("run {} had taken the lease", holder.run)
     } else if ended {

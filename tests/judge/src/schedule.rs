@@ -35,7 +35,9 @@ fn of_call(evidence: &Evidence, call: &Accepted) -> Option<Objection> {
 /// Whether one of the windows is open; without any, it always is.
 fn open(windows: &Value, at: Timestamp) -> bool {
     match windows.as_array() {
-        Some(windows) if !windows.is_empty() => windows.iter().any(|window| is_open(window, at) == Some(true)),
+        Some(windows) if !windows.is_empty() => {
+            windows.iter().any(|window| is_open(window, at) == Some(true))
+        }
         _ => true,
     }
 }

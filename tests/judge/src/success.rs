@@ -26,8 +26,10 @@ fn unfounded(evidence: &Evidence, entry: &Entry) -> Option<Objection> {
             let is = last.and_then(|(.., version)| minor(&version.as_str().into()));
             let wanted = minor(&opened.value["target"]);
             let back = opened.value["rollBack"] == true;
-            let there = matches!((is, wanted), (Some(is), Some(wanted)) if is == wanted || (is > wanted && !back));
-            (!there).then(|| format!("the run as completed, with the control plane seen at {is:?} of {wanted:?}"))
+            let there =
+                matches!((is, wanted), (Some(is), Some(wanted)) if is == wanted || (is > wanted && !back));
+            (!there)
+                .then(|| format!("the run as completed, with the control plane seen at {is:?} of {wanted:?}"))
         }
         _ => None,
     };

@@ -180,6 +180,17 @@ impl Deployment {
         }
     }
 
+    /// What a person starts to have every run gone on with that no execution holds any more.
+    #[must_use]
+    pub fn interrupted(&self) -> Vec<Value> {
+        let kept = self.table.memory.kept();
+        let open = kept
+            .leases
+            .iter()
+            .filter(|(_, lease)| lease.ended.is_none() && kept.over.contains(&lease.execution));
+        open.map(|(arn, lease)| json!({"cluster": arn, "resume": lease.run})).collect()
+    }
+
     /// Lets the state machines do one thing; false when nothing is due, ever.
     pub fn turn(&self, until_s: i64) -> bool {
         let turned = asl::turn(&self.engine, &Until { deployment: self, until_s });
@@ -230,7 +241,8 @@ impl Deployment {
             }
             "${DecideFunctionArn}" => {
                 let eks = self.reading.clone();
-                let campaigns = Campaigning { eks: eks.clone(), ledger, executions: ledger, time: time.clone() };
+                let campaigns =
+                    Campaigning { eks: eks.clone(), ledger, executions: ledger, time: time.clone() };
                 let decide = Decide { eks, ledger, time };
                 lambda(payload, async |question: Question| match question {
                     Question::Run(asked) => decide.answer(&asked).await.map(Replied::Run),

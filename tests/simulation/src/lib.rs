@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 pub mod chance;
+pub mod coverage;
 pub mod deployment;
 pub mod lie;
 pub mod run;

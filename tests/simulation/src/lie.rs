@@ -88,7 +88,9 @@ impl Lie {
     /// The record as the judge gets it.
     pub(crate) fn bend(self, lines: &mut Vec<Line>) {
         let event = |line: &Line| match &line.what {
-            What::Ledger { body, .. } => serde_json::from_str::<Value>(body).ok()?["event"].as_str().map(str::to_owned),
+            What::Ledger { body, .. } => {
+                serde_json::from_str::<Value>(body).ok()?["event"].as_str().map(str::to_owned)
+            }
             _ => None,
         };
         match self {

@@ -33,7 +33,7 @@ pub struct Outcome {
 const TRIES: usize = 3;
 
 /// The longest story so far has a fifth of this: what has more goes round in circles.
-const HAPPENINGS_MAX: usize = 100_000;
+const HAPPENINGS_MAX: usize = 20_000;
 
 /// Tells a story to its end, and has it judged.
 ///
@@ -48,8 +48,8 @@ pub fn run(story: &Story, lie: Option<Lie>) -> Outcome {
     let trace = Trace::new(clock.clone(), table.clone());
     let weather = Arc::new(Mutex::new(story.weather));
     befall(&faults, weather.clone(), story.seed, trace.clone());
-    let fleet = Fleet::parse(&story.fleet.to_string())
-        .unwrap_or_else(|error| panic!("seed {}: {error}", story.seed));
+    let fleet =
+        Fleet::parse(&story.fleet.to_string()).unwrap_or_else(|error| panic!("seed {}: {error}", story.seed));
     let world = World::new(fleet, start);
     let wire = Wire::new(world, clock.clone(), faults.clone(), trace.clone(), lie);
     let deployment = Deployment::new(wire, table, clock, trace.clone(), lie);
@@ -142,7 +142,7 @@ impl Director<'_> {
 
     /// Whether nothing runs, and a sweep that comes later would find nothing either: then only sweeps are left.
     fn is_quiet(&self, agenda: &[(i64, Event, usize)]) -> bool {
-        let routine = |event: &Event| matches!(event, Event::Sweep | Event::Answer { .. });
+        let routine = |event: &Event| matches!(event, Event::Sweep | Event::Answer { .. } | Event::Resume);
         !self.deployment.is_busy()
             && agenda.iter().all(|(_, event, _)| routine(event))
             && self.now_s() > self.at(crate::story::HEALS_M + 3 * 24 * 60)
@@ -173,8 +173,15 @@ impl Director<'_> {
                 deployment.clock.advance(i64::from(*minutes) * 60);
             }
             Event::Deploy(policy) => deployment.deploy(policy),
+            Event::Resume => {
+                for request in deployment.interrupted() {
+                    *starts += 1;
+                    deployment.start(&format!("by-hand-{starts}"), &request);
+                }
+            }
             Event::Heal => {
                 deployment.trace.tell(What::Healed);
+                deployment.wire.world().heal();
                 *self.weather.lock().expect("nobody panics with it") = Weather::default();
             }
         }

@@ -178,7 +178,8 @@ fn line(happened: &Happened) -> String {
     match happened {
         Happened::Told(What::Request { record, said, .. }) => {
             let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
-            let input = if record["mutated"] == true { format!(" {}", record["input"]) } else { String::new() };
+            let input =
+                if record["mutated"] == true { format!(" {}", record["input"]) } else { String::new() };
             let said = said.as_ref().map_or(String::new(), |said| format!(" → {said}"));
             let error = if text("error").is_empty() {
                 String::new()
@@ -187,7 +188,9 @@ fn line(happened: &Happened) -> String {
             };
             format!("  eks     {} {}{input}{said}{error}", text("operation"), text("path"))
         }
-        Happened::Told(What::Ledger { run, seq, body, .. }) => format!("  ledger  {run} {seq} {}", short(body)),
+        Happened::Told(What::Ledger { run, seq, body, .. }) => {
+            format!("  ledger  {run} {seq} {}", short(body))
+        }
         Happened::Told(what) => format!("  told    {}", serde_json::to_string(what).unwrap_or_default()),
         Happened::Entered { execution, state } => format!("{execution} ▸ {state}"),
         Happened::Answered { function, answer: Ok(answer) } => format!("  answer  {function} {answer}"),

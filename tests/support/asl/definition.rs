@@ -352,7 +352,23 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// The names of all its states, those inside of Maps too.
+    #[must_use]
+    pub fn states(&self) -> Vec<String> {
+        self.level.names()
+    }
+}
+
 impl Level {
+    fn names(&self) -> Vec<String> {
+        let inside = |state: &State| match state {
+            State::Map(map) => map.processor.names(),
+            _ => Vec::new(),
+        };
+        self.states.iter().flat_map(|(name, state)| [vec![name.clone()], inside(state)].concat()).collect()
+    }
+
     fn read(start_at: String, raw: BTreeMap<String, Value>) -> Result<Self, String> {
         let mut states = BTreeMap::new();
         for (name, value) in raw {

@@ -112,7 +112,11 @@ impl Engine {
 
     /// The executions that nothing waits for and that are not over.
     pub fn running(&self) -> impl Iterator<Item = ExecutionId> {
-        let heads = self.executions.iter().enumerate().filter(|(at, record)| record.is_running() && record.head.0 == *at);
+        let heads = self
+            .executions
+            .iter()
+            .enumerate()
+            .filter(|(at, record)| record.is_running() && record.head.0 == *at);
         heads.map(|(at, _)| ExecutionId(at))
     }
 

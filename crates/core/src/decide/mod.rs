@@ -18,7 +18,7 @@ use crate::ledger::{Ending, Phase, Progress, RunState};
 use crate::observe::{NOT_VISIBLE_YET_S, World};
 use crate::plan::{Hop, Plan, Step, StepKind};
 use crate::policy::{NodeHops, NodeStrategy};
-use crate::remedy::{Failure, Remedy};
+use crate::remedy::{self, Failure, Remedy};
 use crate::roll::Roll;
 use crate::waits::{later, seconds_between};
 
@@ -445,11 +445,27 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
                 Remedy::Retry { .. } if progress.strikes >= attempts_max(state, step, progress) => {
                     Standing::Doomed(failure)
                 }
-                Remedy::Retry { after_s } | Remedy::Wait { after_s } => due(after_s),
+                Remedy::Retry { after_s } => due(after_s),
+                Remedy::Wait { after_s } => {
+                    let waited_s = progress.waits_since.map_or(0, |since| seconds_between(since, *at));
+                    if failure.code == remedy::RESOURCE_IN_USE && waited_s > IN_USE_S_MAX {
+                        return Standing::Doomed(failure);
+                    }
+                    due((waited_s / WAIT_SHARE).clamp(after_s, WAIT_S_MAX.max(after_s)))
+                }
             }
         }
     }
 }
+
+/// What waits again and again waits this share of the time that it has waited so far: what has lasted for hours will
+/// not be over in a minute, and each try is a line in the ledger.
+const WAIT_SHARE: u32 = 20;
+/// The longest such wait, in seconds: an hour is soon enough for whoever mended it.
+const WAIT_S_MAX: u32 = 3600;
+/// What somebody else holds for this long, with no update to be seen, needs a person, in seconds: the longest updates
+/// of EKS take hours, not a day.
+const IN_USE_S_MAX: u32 = 24 * 3600;
 
 fn attempts_max(state: &RunState, step: &Step, progress: &Progress) -> u32 {
     let policy = u32::from(state.opened.policy.attempts);
@@ -569,9 +585,12 @@ fn halt_for(step: &Step, failure: &Failure) -> Decision {
     } else {
         format!(" ({})", failure.resources.join(", "))
     };
-    Decision::Halt {
-        code: failure.code.clone(),
-        message: format!("{}: {}{on}", step.kind, failure.message),
-        next_action: failure.next_action.clone(),
-    }
+    let next_action = if failure.next_action.is_empty() {
+        // It was waited for, and is no longer.
+        "see in the EKS console what holds it, and start again when it is over".to_owned()
+    } else {
+        failure.next_action.clone()
+    };
+    let message = format!("{}: {}{on}", step.kind, failure.message);
+    Decision::Halt { code: failure.code.clone(), message, next_action }
 }

@@ -73,6 +73,8 @@ pub struct Progress {
     pub eviction_failed: bool,
     /// Whether an attempt ended in a `ConfigurationConflict`.
     pub conflicted: bool,
+    /// Since when attempt after attempt ended in nothing but waiting.
+    pub waits_since: Option<Timestamp>,
     /// As what the last attempt was made.
     pub last: Option<ActionName>,
     /// How long the update that succeeded took, in seconds.
@@ -281,6 +283,7 @@ impl RunState {
                 Some(progress) if progress.attempt == *attempt => match &progress.phase {
                     Phase::Intended { since, .. } => {
                         progress.phase = Phase::InFlight { update: update.clone(), since: *since };
+                        progress.waits_since = None;
                     }
                     _ => return Err(illegal(entry, "nothing was intended")),
                 },
@@ -554,6 +557,7 @@ impl RunState {
             strikes: 0,
             eviction_failed: false,
             conflicted: false,
+            waits_since: None,
             last: None,
             took_s: None,
             roll: None,
@@ -572,6 +576,8 @@ impl RunState {
         if matches!(failure.remedy, Remedy::Retry { .. } | Remedy::Stop) {
             progress.strikes += 1;
         }
+        let waits = matches!(failure.remedy, Remedy::Wait { .. });
+        progress.waits_since = waits.then(|| progress.waits_since.unwrap_or(at));
         progress.eviction_failed |= failure.code == crate::remedy::POD_EVICTION_FAILURE;
         progress.conflicted |= failure.code == crate::remedy::CONFIGURATION_CONFLICT;
     }

@@ -55,7 +55,8 @@ fn request(chance: &mut Chance, cluster: &str) -> Value {
 
 /// Copies, reminders, pages in any order, with entities that lag, and with what is no notice among them.
 fn notices(chance: &mut Chance, clusters: &[String], events: &mut Vec<(u32, Event)>) {
-    let pages: Vec<&[String]> = if chance.percent(30) { clusters.chunks(1).collect() } else { vec![clusters] };
+    let pages: Vec<&[String]> =
+        if chance.percent(30) { clusters.chunks(1).collect() } else { vec![clusters] };
     let mut all = Vec::new();
     for (at, page) in pages.iter().enumerate() {
         let status = chance.pick(&["PENDING", "PENDING", "RESOLVED"]);
@@ -177,5 +178,7 @@ fn aftermath(events: &mut Vec<(u32, Event)>) {
     for half_day in 0..2 * (ENDS_M - HEALS_M) / DAY_M {
         let at = HEALS_M + 1 + half_day * DAY_M / 2;
         events.push((at, Event::Answer { yes: true, wakes: true }));
+        // Runs of clusters that do not take part are nobody's but a person's.
+        events.push((at + DAY_M / 4, Event::Resume));
     }
 }

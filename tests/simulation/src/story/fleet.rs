@@ -37,7 +37,8 @@ pub fn draw(chance: &mut Chance, seed: u64) -> Value {
 fn cluster(chance: &mut Chance, name: &str) -> Value {
     // Most are one minor behind: that is what the notice is about.
     let minor = if chance.percent(60) { 34 } else { chance.pick(&MINORS) };
-    let groups: Vec<Value> = (0..chance.pick(&[0, 1, 1, 2, 2, 3])).map(|at| group(chance, at, minor)).collect();
+    let groups: Vec<Value> =
+        (0..chance.pick(&[0, 1, 1, 2, 2, 3])).map(|at| group(chance, at, minor)).collect();
     let mut cluster = json!({
         "name": name,
         "version": format!("1.{minor}"),
@@ -51,7 +52,10 @@ fn cluster(chance: &mut Chance, name: &str) -> Value {
         set("strict_node_match", json!(true));
     }
     if chance.percent(5) {
-        set("subnets", json!([{"id": "subnet-0a11", "free_addresses": chance.pick(&[0, 4, 40])}, {"id": "subnet-0b22"}]));
+        set(
+            "subnets",
+            json!([{"id": "subnet-0a11", "free_addresses": chance.pick(&[0, 4, 40])}, {"id": "subnet-0b22"}]),
+        );
     }
     if chance.percent(5) {
         set("auto_mode", json!(true));
@@ -94,7 +98,10 @@ fn tags(chance: &mut Chance) -> Value {
     }
     tags.insert("env".into(), json!(chance.pick(&["dev", "prod"])));
     if chance.percent(10) {
-        tags.insert("eks-upgrade:strategy".into(), json!(chance.pick(&["rolling", "force", "rolling-then-force"])));
+        tags.insert(
+            "eks-upgrade:strategy".into(),
+            json!(chance.pick(&["rolling", "force", "rolling-then-force"])),
+        );
     }
     if chance.percent(2) {
         tags.insert("eks-upgrade:nodes".into(), json!("sometimes"));
@@ -142,7 +149,8 @@ fn addons(chance: &mut Chance) -> Value {
                 addon["version"] = json!("v1.17.1-eksbuild.1");
             }
             if chance.percent(6) {
-                addon["conflicts"] = json!([format!("DaemonSet.apps {name} - .spec.template.spec.tolerations")]);
+                addon["conflicts"] =
+                    json!([format!("DaemonSet.apps {name} - .spec.template.spec.tolerations")]);
             }
             if chance.percent(3) {
                 addon["status"] = json!(chance.pick(&["DEGRADED", "UPDATE_FAILED", "CREATE_FAILED"]));
@@ -208,9 +216,42 @@ fn update_faults(chance: &mut Chance) -> Vec<Value> {
     let mut faults = Vec::new();
     for _ in 0..chance.pick(&[0, 0, 0, 0, 1, 1, 2]) {
         let (operation, codes): (_, &[&str]) = chance.pick(&[
-            ("UpdateClusterVersion", &["SubnetNotFound", "SecurityGroupNotFound", "EniLimitReached", "IpNotAvailable", "AccessDenied", "OperationNotPermitted", "VpcIdNotFound", "Unknown", "InsufficientFreeAddresses"] as &[&str]),
-            ("UpdateNodegroupVersion", &["NodeCreationFailure", "PodEvictionFailure", "AccessDenied", "IpNotAvailable", "Unknown", "ClusterUnreachable"]),
-            ("UpdateAddon", &["ConfigurationConflict", "AdmissionRequestDenied", "InsufficientNumberOfReplicas", "UnsupportedAddonModification", "K8sResourceNotFound", "ClusterUnreachable"]),
+            (
+                "UpdateClusterVersion",
+                &[
+                    "SubnetNotFound",
+                    "SecurityGroupNotFound",
+                    "EniLimitReached",
+                    "IpNotAvailable",
+                    "AccessDenied",
+                    "OperationNotPermitted",
+                    "VpcIdNotFound",
+                    "Unknown",
+                    "InsufficientFreeAddresses",
+                ] as &[&str],
+            ),
+            (
+                "UpdateNodegroupVersion",
+                &[
+                    "NodeCreationFailure",
+                    "PodEvictionFailure",
+                    "AccessDenied",
+                    "IpNotAvailable",
+                    "Unknown",
+                    "ClusterUnreachable",
+                ],
+            ),
+            (
+                "UpdateAddon",
+                &[
+                    "ConfigurationConflict",
+                    "AdmissionRequestDenied",
+                    "InsufficientNumberOfReplicas",
+                    "UnsupportedAddonModification",
+                    "K8sResourceNotFound",
+                    "ClusterUnreachable",
+                ],
+            ),
         ]);
         let mut fault = json!({
             "match": {"operation": operation}, "after": chance.pick(&[0, 0, 0, 1, 2]), "times": chance.pick(&[1, 1, 2, 4]),
@@ -233,7 +274,10 @@ fn update_faults(chance: &mut Chance) -> Vec<Value> {
 fn breaks(chance: &mut Chance) -> Value {
     let mut breaks = json!({"after_m": chance.between(0, 90)});
     match chance.between(0, 2) {
-        0 => breaks["health_issue"] = json!({"code": "ClusterUnreachable", "message": "the API server does not answer"}),
+        0 => {
+            breaks["health_issue"] =
+                json!({"code": "ClusterUnreachable", "message": "the API server does not answer"})
+        }
         1 => breaks["insight"] = json!({"name": "Cluster health issues", "status": "ERROR"}),
         _ => breaks["addon"] = json!({"name": "coredns"}),
     }
@@ -253,7 +297,9 @@ fn acts(chance: &mut Chance, fleet: &Value, names: &[String]) -> Vec<Value> {
             (3 | 4, _) => json!({"what": "roll_back", "cluster": cluster}),
             (5, Some(group)) => json!({"what": "update_nodegroup", "cluster": cluster, "nodegroup": group}),
             (6, Some(group)) => json!({"what": "delete_nodegroup", "cluster": cluster, "nodegroup": group}),
-            (7, _) => json!({"what": "add_nodegroup", "cluster": cluster, "spec": {"name": "late", "size": 2}}),
+            (7, _) => {
+                json!({"what": "add_nodegroup", "cluster": cluster, "spec": {"name": "late", "size": 2}})
+            }
             (8, _) => json!({"what": "delete_cluster", "cluster": cluster}),
             (_, _) => json!({"what": "tag", "cluster": cluster, "tags": {"eks-upgrade:enabled": ""}}),
         };

@@ -63,6 +63,8 @@ pub enum Event {
     Jump(u32),
     /// Another policy is deployed.
     Deploy(Value),
+    /// Somebody has every run gone on with that was interrupted.
+    Resume,
     /// From now on nothing goes wrong.
     Heal,
 }

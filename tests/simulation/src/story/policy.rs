@@ -36,10 +36,13 @@ pub fn draw(chance: &mut Chance) -> Value {
         set("freezes", json!([freeze(chance)]));
     }
     if chance.percent(15) {
-        set("rings", json!({"tag": "env", "order": [
-            {"name": "dev", "waves": [1], "soak": chance.pick(&["0s", "1h"])},
-            {"name": "prod", "waves": [1, 5], "soak": "1h"},
-        ]}));
+        set(
+            "rings",
+            json!({"tag": "env", "order": [
+                {"name": "dev", "waves": [1], "soak": chance.pick(&["0s", "1h"])},
+                {"name": "prod", "waves": [1, 5], "soak": "1h"},
+            ]}),
+        );
     }
     if chance.percent(20) {
         set("approvals", json!([approval(chance)]));
