@@ -4,6 +4,7 @@ use eks_upgrade_core::campaign::{CampaignState, Over};
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
 use eks_upgrade_core::control::Answer;
+use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_core::screen::LeftAloneCode;
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_tests::{Fleet, Outcome, Twist, installed};
@@ -86,6 +87,21 @@ fn a_failure_in_staging_stops_the_campaign_and_holds_prod_back_until_it_is_mende
     fleet.pass(86_400);
     let input = sweep(&fleet).unwrap();
     assert_eq!(fleet.start_campaign(&input).output().unwrap()["completed"], 2);
+}
+
+#[test]
+fn a_run_that_was_interrupted_and_whose_cluster_is_gone_is_ended_by_the_sweep() {
+    let fleet = Fleet::new().with(installed("prod-a", "1.34"));
+    let mut first = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    first.until_at("WaitForControlPlane");
+    let run = first.run();
+    first.abort();
+    fleet.eks.state().clusters.clear();
+    let input = sweep(&fleet).expect("it is a matter for a campaign");
+    let _ = fleet.start_campaign(&input).output();
+    let Some(Ending::Halted { code, .. }) = fleet.run(&run).ended else { panic!("the run goes on") };
+    assert_eq!(code, "TargetGone");
+    assert!(fleet.lease("prod-a").expect("there was one").ended.is_some(), "the lease is free");
 }
 
 #[test]

@@ -127,6 +127,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
                 }
             }
         }
+        all.extend(self.held().await?);
         // The campaign's name follows from what is due, and what is due does not depend on its name.
         let provisional = CampaignId::of("sweep", &[&key]);
         let mut judged = self.judge_all(all, &provisional, &Self::taken(&open)).await?;
@@ -156,6 +157,13 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
         let answer = self.start(&campaign, &found).await?;
         self.settle(&key, &ours, &[], &found.left_alone, &campaign).await?;
         failed.or(unseen.map(PipelineError::from)).map_or(Ok(answer), Err)
+    }
+
+    /// The clusters within reach that a run holds: one that is gone by now is in no list of EKS's.
+    async fn held(&self) -> Answer<impl Iterator<Item = ClusterArn>> {
+        let places = self.reach().places();
+        let leases = self.ledger.leases().await?.into_iter().filter(|(_, lease)| lease.ended.is_none());
+        Ok(leases.map(|(arn, _)| arn).filter(move |arn| places.contains(&arn.home())))
     }
 
     /// The clusters among `named` that this campaign is to work on.

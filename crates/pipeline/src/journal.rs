@@ -16,7 +16,8 @@ const CONFLICTS_MAX: usize = 50;
 pub struct Journal<'a, L, T> {
     ledger: &'a L,
     time: &'a T,
-    lease: Lease,
+    /// The lease, as it is held.
+    pub lease: Lease,
     /// What the lines add up to.
     pub state: RunState,
 }

@@ -35,10 +35,8 @@ pub async fn look<E: Eks + Inspects>(
         .buffer_unordered(READS_AT_ONCE)
         .collect()
         .await;
-    let is_gone = |seen: &Result<World, EksDown>| {
-        seen.as_ref().is_ok_and(|seen| matches!(seen.cluster, Some(Found::Gone)))
-    };
-    let gone = answers.iter().any(is_gone);
+    let is_gone = |seen: &World| matches!(seen.cluster, Some(Found::Gone));
+    let gone = is_gone(world) || answers.iter().flatten().any(is_gone);
     for seen in answers {
         let seen = match seen {
             Err(_) if gone => continue,

@@ -173,23 +173,34 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
     }
 
     /// What is turned away leaves nothing behind: a run that this execution has open by now, as it waited for
-    /// somebody else or is to plan again, is halted, so that its lease is given back.
+    /// somebody else or is to plan again, is halted, so that its lease is given back. So is the run of a cluster that is
+    /// gone, once nobody is at it any more.
     async fn turned_away(&self, asked: &PlanRequest, error: DoorError) -> Answer<PlanAnswer> {
         let named = UpgradeRequest::read(&asked.request).and_then(|request| request.cluster_at(self.reach()));
         let Ok(arn) = named else { return Err(error.into()) };
-        let lease = self.ledger.lease(&arn).await?;
-        match lease.filter(|lease| lease.ended.is_none() && lease.execution == asked.execution) {
-            None => Err(error.into()),
-            Some(Lease { run, fence, .. }) => {
-                let ending = Ending::Halted {
-                    code: error.name().into(),
-                    message: error.to_string(),
-                    next_action: "look at the cluster as it is now, and start again if it needs an upgrade"
-                        .into(),
-                };
-                Ok(PlanAnswer::Blocked { run, fence, ending })
+        let Some(lease) = self.ledger.lease(&arn).await?.filter(|lease| lease.ended.is_none()) else {
+            return Err(error.into());
+        };
+        let gone = matches!(error, DoorError::ClusterNotFound { .. });
+        let (run, fence) = if lease.execution == asked.execution {
+            (lease.run, lease.fence)
+        } else if gone && !self.executions.is_running(&lease.execution).await? {
+            match Journal::take_over(&self.ledger, &self.time, lease, &asked.execution).await? {
+                Some(journal) => (journal.lease.run.clone(), journal.lease.fence),
+                None => return Err(error.into()),
             }
-        }
+        } else {
+            return Err(error.into());
+        };
+        let next_action = if gone {
+            "nothing is left to do"
+        } else {
+            "look at the cluster as it is now, and start again if it needs an upgrade"
+        };
+        let code = if gone { "TargetGone" } else { error.name() };
+        let ending =
+            Ending::Halted { code: code.into(), message: error.to_string(), next_action: next_action.into() };
+        Ok(PlanAnswer::Blocked { run, fence, ending })
     }
 
     /// The run that this request goes on with, its lease taken: this execution's own, or one whose execution

@@ -42,6 +42,19 @@ fn end(status: &str, errors: Vec<IssueSpec>) -> Beat {
 }
 
 impl Cluster {
+    /// Lets updates that would never end fail at `at`.
+    pub(crate) fn end_what_hangs(&mut self, at: Ms) {
+        let hangs = |update: &&mut Update| update.status == "InProgress" && update.beats.is_empty();
+        for update in self.updates.iter_mut().filter(hangs) {
+            let errors = vec![IssueSpec {
+                code: "Unknown".to_owned(),
+                message: "An internal error occurred.".to_owned(),
+                resource_ids: Vec::new(),
+            }];
+            update.beats.push_back((at, end("Failed", errors)));
+        }
+    }
+
     /// Starts an update and gives its id. Whether it may start was decided before.
     pub(crate) fn begin(&mut self, start: Start, shape: Shape) -> String {
         let id = self.rng.uuid();

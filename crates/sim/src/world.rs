@@ -209,9 +209,12 @@ impl World {
         self.plan_ahead();
     }
 
-    /// No fault strikes any more. Updates that run take the course that was set when they began.
+    /// No fault strikes any more, and updates that hang fail. Others take the course that was set when they began.
     pub fn heal(&mut self) {
         self.faults = Faults::default();
+        let now = self.now;
+        self.clusters.values_mut().for_each(|cluster| cluster.end_what_hangs(now));
+        self.plan_ahead();
     }
 
     pub(crate) fn delete_cluster(&mut self, name: &str) {

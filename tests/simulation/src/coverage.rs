@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_upgrade_judge::What;
+use eks_upgrade_tests::Mishap;
 use serde_json::Value;
 
 use crate::story::{Event, Story};
@@ -223,10 +224,12 @@ impl Facts {
                 self.request(record, said.as_deref(), before);
             }
             Happened::Told(What::Ledger { body, .. }) => self.ledger(body),
-            Happened::Told(What::Policy(_)) if before.is_some() => drop(self.marks.insert("deployed")),
-            Happened::Told(What::Switch { thrown: true }) => drop(self.marks.insert("switch thrown")),
+            Happened::Told(What::Policy(_)) if before.is_some() => self.mark("deployed"),
+            Happened::Told(What::Switch { thrown: true }) => self.mark("switch thrown"),
             Happened::Told(_) | Happened::Mishap(_) => {}
-            Happened::Entered { state, .. } => drop(self.states.insert(state.clone())),
+            Happened::Entered { state, .. } => {
+                self.states.insert(state.clone());
+            }
             Happened::Answered { function, answer } => self.answer(function, answer),
             Happened::Said(text) => {
                 let known = [
@@ -255,11 +258,11 @@ impl Facts {
             return;
         }
         match before {
-            Some(Happened::Mishap(eks_upgrade_tests::Mishap::DiesAfter)) => {
-                drop(self.marks.insert("died after"))
+            Some(Happened::Mishap(Mishap::DiesAfter)) => {
+                self.mark("died after")
             }
-            Some(Happened::Mishap(eks_upgrade_tests::Mishap::FailsAfter)) => {
-                drop(self.marks.insert("answer lost"))
+            Some(Happened::Mishap(Mishap::FailsAfter)) => {
+                self.mark("answer lost")
             }
             _ => {}
         }
@@ -317,6 +320,10 @@ impl Facts {
             let wait_for = answer["waitFor"].as_str();
             self.decisions.insert(wait_for.map_or(next.to_owned(), |wait_for| format!("{next} {wait_for}")));
         }
+    }
+
+    fn mark(&mut self, mark: &'static str) {
+        self.marks.insert(mark);
     }
 
     fn marked(&self, mark: &str) -> bool {

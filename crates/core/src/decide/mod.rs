@@ -460,7 +460,7 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
 
 /// What waits again and again waits this share of the time that it has waited so far: what has lasted for hours will
 /// not be over in a minute, and each try is a line in the ledger.
-const WAIT_SHARE: u32 = 20;
+const WAIT_SHARE: u32 = 10;
 /// The longest such wait, in seconds: an hour is soon enough for whoever mended it.
 const WAIT_S_MAX: u32 = 3600;
 /// What somebody else holds for this long, with no update to be seen, needs a person, in seconds: the longest updates

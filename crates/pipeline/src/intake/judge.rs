@@ -96,6 +96,12 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
             return Ok((Screened::LeftAlone(not_ours(arn.to_string(), error.to_string())), None));
         }
         let Found::Is(cluster) = self.eks.cluster(arn).await? else {
+            // A run that was interrupted and whose cluster is gone is ended, so that its lease is free.
+            if let Some(open) = self.ledger.lease(arn).await?.filter(|lease| lease.ended.is_none())
+                && !self.campaigns.is_running(&open.execution).await?
+            {
+                return Ok((Screened::Upgrade(pick_up(arn, &open, campaign)), None));
+            }
             let (cluster, text) = (arn.name.to_string(), "EKS knows no such cluster".to_owned());
             let left = LeftAlone { cluster, code: LeftAloneCode::NotFound, text };
             return Ok((Screened::LeftAlone(left), None));

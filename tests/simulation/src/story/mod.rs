@@ -15,9 +15,9 @@ use crate::chance::Chance;
 /// When every story begins: the day of the notice of 1.34, 15 weeks before its end of standard support.
 pub const START: &str = "2026-08-18T09:15:00Z";
 /// Nothing goes wrong any more after so many minutes.
-pub const HEALS_M: u32 = 4 * 24 * 60;
+pub const HEALS_M: u32 = 2 * 24 * 60;
 /// A story is over after so many minutes, whatever goes on.
-pub const ENDS_M: u32 = 75 * 24 * 60;
+pub const ENDS_M: u32 = 45 * 24 * 60;
 
 /// Something that happens at its time.
 #[derive(Clone, Debug, Serialize)]

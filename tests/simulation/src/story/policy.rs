@@ -18,7 +18,7 @@ pub fn draw(chance: &mut Chance) -> Value {
         "addonsAtOnce": chance.pick(&[1, 5]),
         "target": chance.pick(&["eks-default", "eks-default", "next", "1.35", "newest-1"]),
         "bake": {
-            "duration": chance.pick(&["0s", "0s", "1h", "6h", "24h"]),
+            "duration": chance.pick(&["0s", "0s", "0s", "1h", "1h", "6h"]),
             "onFailure": chance.pick(&["stop", "stop", "roll-back"]),
         },
     });
