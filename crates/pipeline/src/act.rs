@@ -125,7 +125,7 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
         if let Some(call) = guard::call_of(step, meant, &World::default()) {
             let updates = recent_updates(&self.eks, cluster, &call.resource()).await?;
             if let Some(ours) = updates.iter().find(|update| is_ours(&call, update, since)) {
-                return started(journal, &step.id, &ours.id, true).await;
+                return started(journal, &step.id, token, &ours.id, true).await;
             }
         }
         if meant != request.action {
@@ -135,7 +135,7 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
                 name: "AnotherAction".into(),
                 message: format!("{meant:?} was meant and did not begin; {:?} is due by now", request.action),
             };
-            return self.record_refusal(journal, step, &refusal, None).await;
+            return self.record_refusal(journal, (step, token), &refusal, None).await;
         }
         let world = self.look_for(cluster, step).await?;
         let controls = controls(&self.ledger, cluster, None).await?;
@@ -153,7 +153,8 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
                     message: format!("{resource} is being changed by somebody else"),
                 };
                 let call = guard::call_of(step, request.action, &world);
-                self.refused(journal, cluster, step, (call.as_ref(), since), &resource, &refusal).await
+                self.refused(journal, cluster, (step, token), (call.as_ref(), since), &resource, &refusal)
+                    .await
             }
             Verdict::Record(event) => match *event {
                 Event::Withheld { failure, .. } => {
@@ -161,13 +162,15 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
                         let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt);
                         let refused =
                             Event::Refused { step: step.id.clone(), attempt, failure: failure.clone() };
-                        only_if_intended(state, &step.id, vec![refused])
+                        only_if_meant(state, &step.id, token, vec![refused])
                     };
                     journal.record(refuse).await?;
                     Ok("withheld; see the ledger".into())
                 }
                 event => {
-                    journal.record(|state| only_if_intended(state, &step.id, vec![event.clone()])).await?;
+                    journal
+                        .record(|state| only_if_meant(state, &step.id, token, vec![event.clone()]))
+                        .await?;
                     Ok("satisfied already".into())
                 }
             },
@@ -190,15 +193,15 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
                 name: "KillSwitch".into(),
                 message: format!("not called: the kill switch, thrown by {} ({})", switch.by, switch.reason),
             };
-            return self.record_refusal(journal, step, &refusal, None).await;
+            return self.record_refusal(journal, (step, token), &refusal, None).await;
         }
         tracing::info!(%cluster, step = %step.id, %call, "calling EKS");
         match self.eks.call(cluster, call, token).await {
-            Ok(update) => started(journal, &step.id, &update, false).await,
+            Ok(update) => started(journal, &step.id, token, &update, false).await,
             Err(CallError::Unknown(why)) => Err(PipelineError::FateUnknown { call: call.to_string(), why }),
             Err(CallError::Refused(refusal)) => {
                 let resource = call.resource();
-                self.refused(journal, cluster, step, (Some(call), since), &resource, &refusal).await
+                self.refused(journal, cluster, (step, token), (Some(call), since), &resource, &refusal).await
             }
         }
     }
@@ -209,7 +212,7 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
         &self,
         journal: &mut Journal<'_, L, T>,
         cluster: &ClusterArn,
-        step: &Step,
+        (step, token): (&Step, &Token),
         (call, since): (Option<&Call>, Timestamp),
         resource: &Resource,
         refusal: &Refusal,
@@ -219,17 +222,17 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
         if let (Some(call), Some(update)) = (call, &under_way)
             && is_ours(call, update, since)
         {
-            return started(journal, &step.id, &update.id, true).await;
+            return started(journal, &step.id, token, &update.id, true).await;
         }
         let theirs = under_way.map(|update| (resource, update.id));
-        self.record_refusal(journal, step, refusal, theirs.as_ref().map(|(on, id)| (*on, id))).await
+        self.record_refusal(journal, (step, token), refusal, theirs.as_ref().map(|(on, id)| (*on, id))).await
     }
 
     /// Nothing began: the intent is closed, and whoever holds the resource is on record.
     async fn record_refusal(
         &self,
         journal: &mut Journal<'_, L, T>,
-        step: &Step,
+        (step, token): (&Step, &Token),
         refusal: &Refusal,
         theirs: Option<(&Resource, &UpdateId)>,
     ) -> Answer<String> {
@@ -241,7 +244,7 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
                 let refused = Event::Refused { step: step.id.clone(), attempt, failure: failure.clone() };
                 let theirs = theirs.and_then(|(resource, update)| foreign(state, resource, Some(update)));
                 let events = std::iter::once(refused).chain(theirs);
-                only_if_intended(state, &step.id, events.collect())
+                only_if_meant(state, &step.id, token, events.collect())
             })
             .await?;
         Ok(text)
@@ -323,6 +326,7 @@ fn is_ours(call: &Call, update: &Update, since: Timestamp) -> bool {
 async fn started<L: Ledger, T: Time>(
     journal: &mut Journal<'_, L, T>,
     step: &StepId,
+    token: &Token,
     update: &UpdateId,
     adopted: bool,
 ) -> Answer<String> {
@@ -330,7 +334,7 @@ async fn started<L: Ledger, T: Time>(
         .record(|state| {
             let attempt = state.steps.get(step).map_or(0, |progress| progress.attempt);
             let started = Event::Started { step: step.clone(), attempt, update: update.clone(), adopted };
-            only_if_intended(state, step, vec![started])
+            only_if_meant(state, step, token, vec![started])
         })
         .await?;
     Ok(format!("{} update {update}", if adopted { "adopted" } else { "started" }))
@@ -349,10 +353,16 @@ pub(crate) fn only_if_free(state: &RunState, step: &StepId, event: Event) -> Vec
     }
 }
 
-/// The events, unless another try has moved the step on meanwhile.
-pub(crate) fn only_if_intended(state: &RunState, step: &StepId, events: Vec<Event>) -> Vec<Event> {
+/// The events, unless another try has moved the step on meanwhile. Whoever was given up for dead and comes back speaks
+/// of the attempt with its own token, and never of a later one.
+pub(crate) fn only_if_meant(
+    state: &RunState,
+    step: &StepId,
+    token: &Token,
+    events: Vec<Event>,
+) -> Vec<Event> {
     match state.steps.get(step).map(|progress| &progress.phase) {
-        Some(Phase::Intended { .. }) => events,
+        Some(Phase::Intended { token: meant, .. }) if meant == token => events,
         _ => Vec::new(),
     }
 }

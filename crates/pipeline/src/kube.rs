@@ -22,7 +22,7 @@ use eks_upgrade_core::roll::{self, Move, Moved, Verdict};
 use eks_upgrade_core::waits::seconds_between;
 use jiff::Timestamp;
 
-use crate::act::{consent_behind, only_if_free, only_if_intended};
+use crate::act::{consent_behind, only_if_free, only_if_meant};
 use crate::controls::controls;
 use crate::error::{Answer, PipelineError};
 use crate::journal::Journal;
@@ -135,7 +135,7 @@ where
     /// Makes the change that was meant.
     async fn make(&self, journal: &mut Journal<'_, L, T>, step: &Step, token: &Token) -> Answer<String> {
         let cluster = journal.state.opened.cluster.clone();
-        if let Some(text) = self.stopped(journal, step).await? {
+        if let Some(text) = self.stopped(journal, step, token).await? {
             return Ok(text);
         }
         tracing::info!(%cluster, step = %step.id, "changing the cluster's inside");
@@ -146,7 +146,7 @@ where
         };
         match made {
             Ok(()) => self.started(journal, step, token).await,
-            Err(down) if down.denied => self.refused(journal, step, &denied(&down)).await,
+            Err(down) if down.denied => self.refused(journal, step, token, &denied(&down)).await,
             Err(down) => Err(down.into()),
         }
     }
@@ -173,7 +173,12 @@ where
                 let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt);
                 let (step, update) = (step.id.clone(), update.clone());
                 let id = step.clone();
-                only_if_intended(state, &id, vec![Event::Started { step, attempt, update, adopted: false }])
+                only_if_meant(
+                    state,
+                    &id,
+                    token,
+                    vec![Event::Started { step, attempt, update, adopted: false }],
+                )
             })
             .await?;
         match step.kind {
@@ -183,7 +188,12 @@ where
     }
 
     /// Whether the kill switch is thrown, read strongly: then an intent is closed, and nothing is changed.
-    async fn stopped(&self, journal: &mut Journal<'_, L, T>, step: &Step) -> Answer<Option<String>> {
+    async fn stopped(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        step: &Step,
+        token: &Token,
+    ) -> Answer<Option<String>> {
         let Some(switch) = self.ledger.kill_switch().await?.filter(|switch| switch.thrown) else {
             // An intent may have been written by a holder of the lease that has lost it since.
             journal.confirm().await?;
@@ -191,13 +201,14 @@ where
         };
         let message = format!("not changed: the kill switch, thrown by {} ({})", switch.by, switch.reason);
         let refusal = Refusal { status: 409, name: "KillSwitch".into(), message };
-        self.refused(journal, step, &refusal).await.map(Some)
+        self.refused(journal, step, token, &refusal).await.map(Some)
     }
 
     async fn refused(
         &self,
         journal: &mut Journal<'_, L, T>,
         step: &Step,
+        token: &Token,
         refusal: &Refusal,
     ) -> Answer<String> {
         let failure = remedy::of_refusal(refusal);
@@ -206,7 +217,7 @@ where
             .record(|state| {
                 let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt);
                 let refused = Event::Refused { step: step.id.clone(), attempt, failure: failure.clone() };
-                only_if_intended(state, &step.id, vec![refused])
+                only_if_meant(state, &step.id, token, vec![refused])
             })
             .await?;
         Ok(text)

@@ -335,7 +335,12 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let back = journal.state.opened.roll_back.then(|| by_hand(&admitted));
         let known = self.known(&admitted.cluster.arn, back).await?;
         let plan = self.propose(&admitted, 1, &known).await?;
-        journal.record(|_| vec![Event::Planned { plan: Box::new(plan.clone()) }]).await?;
+        // Another try of this very step may have been faster.
+        let unplanned = |state: &RunState| match &state.plan {
+            Some(_) => Vec::new(),
+            None => vec![Event::Planned { plan: Box::new(plan.clone()) }],
+        };
+        journal.record(unplanned).await?;
         Ok(planned(&journal))
     }
 

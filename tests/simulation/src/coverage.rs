@@ -81,30 +81,27 @@ fn strings(names: &[&str]) -> Vec<String> {
 
 /// Decisions that a simulation can come to. What is decided about the inside of clusters is not among them: the
 /// simulated deployments look at EKS alone.
-const DECISIONS: [&str; 23] = [
+const DECISIONS: [&str; 20] = [
     "act",
     "ask",
     "complete",
     "done",
     "halt",
     "hop",
-    "over",
     "replan",
     "stop",
     "wave",
     "wait AddOns",
     "wait Bake",
     "wait ControlPlane",
+    "wait EarlierRing",
     "wait KillSwitch",
     "wait NextAttempt",
     "wait NodeGroups",
     "wait OtherUpdate",
-    "wait Window",
     "wait Soak",
     "wait Upgrades",
-    "wait EarlierRing",
-    "wait",
-    "hand-over",
+    "wait Window",
 ];
 
 /// Kinds of ledger lines that a simulation can come to; those about the inside of clusters are not among them.
@@ -258,12 +255,8 @@ impl Facts {
             return;
         }
         match before {
-            Some(Happened::Mishap(Mishap::DiesAfter)) => {
-                self.mark("died after")
-            }
-            Some(Happened::Mishap(Mishap::FailsAfter)) => {
-                self.mark("answer lost")
-            }
+            Some(Happened::Mishap(Mishap::DiesAfter)) => self.mark("died after"),
+            Some(Happened::Mishap(Mishap::FailsAfter)) => self.mark("answer lost"),
             _ => {}
         }
         if record["dropped"] == true {
@@ -360,7 +353,7 @@ const ROWS: &[Row] = rows! {
     3 "entity resolved too early" |f| f.marked("resolved") && f.answers.contains("campaign");
     4 "notice lost" |f| f.marked("found by the sweep");
     5 "no notice at all" |f| f.answers.contains("refused");
-    6 "two triggers for a cluster" |f| f.answers.contains("RunInProgress");
+    6 "two triggers for a cluster" |f| f.answers.contains("LeaseHeld");
     7 "dies after the call" |f| f.marked("died after");
     8 "fate of a call unknown" |f| f.marked("answer lost");
     9 "token no longer honoured" |f| f.marked("tokens forgotten") && f.marked("adopted");

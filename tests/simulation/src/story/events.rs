@@ -44,6 +44,9 @@ fn request(chance: &mut Chance, cluster: &str) -> Value {
     if chance.percent(15) {
         request["strategy"] = json!(chance.pick(&["rolling", "force", "rolling-then-force"]));
     }
+    if chance.percent(12) {
+        request["launchTemplates"] = json!({"g0": "2"});
+    }
     if chance.percent(4) {
         request["dryRun"] = json!(true);
     }

@@ -127,7 +127,7 @@ fn group(chance: &mut Chance, at: u32, minor: u32) -> Value {
         6 if minor <= 32 => set("ami_type", json!("AL2_x86_64")),
         7 => {
             set("ami_type", json!("CUSTOM"));
-            set("launch_template", json!({"id": "lt-0a", "name": "own", "version": 1}));
+            set("launch_template", json!({"id": "lt-0a", "name": "own", "version": 1, "latest": 2}));
         }
         8 => set("status", json!(chance.pick(&["DEGRADED", "UPDATING", "CREATE_FAILED"]))),
         9 => set("max_unavailable_percentage", json!(chance.pick(&[10, 50, 100]))),
@@ -148,7 +148,7 @@ fn addons(chance: &mut Chance) -> Value {
             if name == "vpc-cni" && chance.percent(15) {
                 addon["version"] = json!("v1.17.1-eksbuild.1");
             }
-            if chance.percent(6) {
+            if chance.percent(10) {
                 addon["conflicts"] =
                     json!([format!("DaemonSet.apps {name} - .spec.template.spec.tolerations")]);
             }
@@ -256,7 +256,7 @@ fn update_faults(chance: &mut Chance) -> Vec<Value> {
         let mut fault = json!({
             "match": {"operation": operation}, "after": chance.pick(&[0, 0, 0, 1, 2]), "times": chance.pick(&[1, 1, 2, 4]),
         });
-        match chance.between(0, 11) {
+        match chance.between(0, 14) {
             0..=5 => fault["fail_update"] = json!({"code": chance.pick(codes)}),
             6 => fault["stuck"] = json!(true),
             7 => fault["duration_m"] = json!(chance.pick(&[1, 45, 180, 700])),

@@ -26,7 +26,7 @@ pub fn draw(chance: &mut Chance) -> Value {
     if chance.percent(8) {
         set("nodeGroupStrategy", json!({"g0": chance.pick(&["rolling", "rolling-then-force"])}));
     }
-    if chance.percent(8) {
+    if chance.percent(20) {
         set("overwriteAddons", json!(["vpc-cni", "coredns"]));
     }
     if chance.percent(30) {
