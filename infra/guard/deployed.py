@@ -3,7 +3,7 @@
     python infra/guard/deployed.py DIRECTORY
 
 Writes one document a template and choice of parameters: SAM expanded, aliases resolved, conditions decided.
-References stay references.
+References stay references. One more document holds what is applied inside clusters.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import yaml
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
@@ -24,6 +25,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from local import template as sam  # noqa: E402 (found only by now)
 
 INFRA = ROOT / "infra"
+KUBERNETES = INFRA / "kubernetes"
+ACCESS_ENTRIES = KUBERNETES / "access-entries.yaml"
 EVERYTHING = {"KubernetesAccess": "full", "LaunchTemplateGroups": "true"}
 DOCUMENTS: dict[str, tuple[Path, dict[str, str]]] = {
     # As it is deployed by who changes no parameter, and with every right that a parameter can give.
@@ -41,7 +44,7 @@ DOCUMENTS: dict[str, tuple[Path, dict[str, str]]] = {
     "spoke": (INFRA / "spoke.yaml", {}),
     "spoke-everything": (INFRA / "spoke.yaml", EVERYTHING),
     "access-entries": (
-        INFRA / "kubernetes" / "access-entries.yaml",
+        ACCESS_ENTRIES,
         {f"{who}RoleArn": f"arn:aws:iam::123456789012:role/{who}" for who in ("Inspect", "Kube", "Spoke")},
     ),
 }
@@ -110,9 +113,16 @@ def deployed(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, 
     return {"Parameters": expanded["Parameters"], "Resources": resources}
 
 
+def inside() -> dict[str, Any]:
+    """What is applied inside clusters, all of it."""
+    files = [file for file in sorted(KUBERNETES.glob("*.yaml")) if file != ACCESS_ENTRIES]
+    return {"Objects": [one for file in files for one in yaml.safe_load_all(file.read_text()) if one]}
+
+
 def documents() -> dict[str, dict[str, Any]]:
     """Every document that the rules are for, by its name."""
-    return {name: deployed(sam.read(path), parameters) for name, (path, parameters) in DOCUMENTS.items()}
+    stacks = {name: deployed(sam.read(path), parameters) for name, (path, parameters) in DOCUMENTS.items()}
+    return {**stacks, "inside": inside()}
 
 
 def main() -> None:

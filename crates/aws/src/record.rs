@@ -62,8 +62,8 @@ impl Record {
     /// Checks what is kept beside the lines against `state`, which is what the lines add up to.
     pub fn check_copies(&self, state: &RunState) -> Result<(), Flaw> {
         for (line, item) in self.lines.iter().zip(&self.line_items) {
-            let unreadable = |why: &dyn ToString| Flaw::Unreadable { line: line.seq, why: why.to_string() };
-            let should_be = line_item(&state.run, line).map_err(|error| unreadable(&error))?;
+            let should_be = line_item(&state.run, line)
+                .map_err(|error| Flaw::Unreadable { line: line.seq, why: error.to_string() })?;
             if let Some(attribute) = difference(item, &should_be) {
                 return Err(Flaw::Miscopied { line: line.seq, attribute });
             }
