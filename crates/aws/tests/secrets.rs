@@ -41,9 +41,14 @@ enum Fails {
 }
 
 impl HttpConnector for Fails {
-    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        // Of the services that are given a task's token only Step Functions repeats it.
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let repeated = if target.contains("StepFunctions") { TASK_TOKEN } else { "it" };
         HttpConnectorFuture::ready(match *self {
-            Self::Refusing(body) => Ok(HttpResponse::new(400.try_into().unwrap(), body.into())),
+            Self::Refusing(body) => {
+                Ok(HttpResponse::new(400.try_into().unwrap(), body.replace("WHAT", repeated).into()))
+            }
             Self::Unreachable => Err(ConnectorError::io("the line is cut".into())),
         })
     }
@@ -56,7 +61,7 @@ const ANSWERS: [Fails; 4] = [
          </ErrorResponse>",
     ),
     Fails::Refusing(
-        r#"{"__type":"ValidationException","message":"Value 'canary-task-token' at 'taskToken' is too short"}"#,
+        r#"{"__type":"ValidationException","message":"Value 'WHAT' at 'taskToken' is too short"}"#,
     ),
     Fails::Refusing("no protocol at all"),
     Fails::Unreachable,
@@ -139,7 +144,7 @@ async fn everything(fails: Fails) -> String {
     let woken = executions.wake(&token, &answered()).await.unwrap_err();
     let asked = ledger.ask(&approval(), Some(&token)).await.unwrap_err();
     let heard = identities.verify(&proof, "throw").await.unwrap_err();
-    let signature = proof.url.split_once("X-Amz-Signature=").unwrap().1;
+    let signature = proof.url.split_once("X-Amz-Signature=").unwrap().1.split('&').next().unwrap();
     let said = format!(
         "{assumed} {assumed:?} {woken} {woken:?} {asked} {asked:?} {heard:?} {spoke:?} {token:?} {proof:?} {eks:?} \
          {executions:?} {ledger:?} {identities:?}"
