@@ -67,16 +67,16 @@ const ANSWERS: [Fails; 4] = [
     Fails::Unreachable,
 ];
 
-fn sdk(fails: Fails) -> SdkConfig {
+async fn sdk(fails: Fails) -> SdkConfig {
     let connector = SharedHttpConnector::new(fails);
     let credentials = Credentials::new("AKIAEXAMPLE", SECRET_KEY, Some(SESSION_TOKEN.into()), None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
+    aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(RetryConfig::disabled())
-        .build()
+        .load()
+        .await
 }
 
 /// What is logged, kept.
@@ -124,7 +124,7 @@ fn answered() -> Answered {
 
 /// Everything that a secret goes through and that can fail; what is said of it.
 async fn everything(fails: Fails) -> String {
-    let sdk = sdk(fails);
+    let sdk = sdk(fails).await;
     let home = Home::of_arn("arn:aws:lambda:us-east-1:123456789012:function:act").unwrap();
     let spoke = Spoke {
         account: "222222222222".parse().unwrap(),
