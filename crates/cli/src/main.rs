@@ -70,7 +70,7 @@ enum Command {
     #[command(after_help = "Example: eks-upgrade watch prod-a prod-b")]
     Watch(watch::WatchArgs),
     /// Show the ledger of a run: every intent and outcome, in order
-    #[command(after_help = "Example: eks-upgrade history prod-a")]
+    #[command(after_help = "Example: eks-upgrade history prod-a --verify")]
     History(history::HistoryArgs),
     /// List the questions that wait for a person's yes
     #[command(after_help = "Example: eks-upgrade approvals --json")]
@@ -153,6 +153,7 @@ mod tests {
             "consent prod-a override workloads-worse --reason ok",
             "explain drain-blocked",
             "history prod-a-1.35-5f0c2a91",
+            "history prod-a --verify",
         ] {
             let words = std::iter::once("eks-upgrade").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");

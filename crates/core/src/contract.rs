@@ -6,7 +6,8 @@
 //! requests of a wave, of which there are at most 200, and the plan that a dry run answers with.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::arn::ClusterArn;
 use crate::campaign::Heard;
@@ -347,9 +348,16 @@ impl std::fmt::Debug for Proof {
 #[serde(deny_unknown_fields)]
 pub struct VoiceRequest {
     /// Who says it.
+    #[serde(deserialize_with = "unshown")]
     pub proof: Proof,
     /// What is said.
     pub say: Say,
+}
+
+/// Reads a proof; the error does not repeat what it did not expect, as it would do by itself.
+fn unshown<'de, D: Deserializer<'de>>(from: D) -> Result<Proof, D::Error> {
+    Proof::deserialize(from)
+        .map_err(|_| D::Error::custom("the proof does not read; it is an object with a `url`"))
 }
 
 /// What can be said. All but `approvals` wants a reason of 1 to 500 characters.
@@ -471,4 +479,24 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         ("policy", schema_for!(crate::policy::PolicyDocument)),
     ];
     payloads.into_iter().chain(crate::news::schemas()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_that_does_not_read_is_not_repeated() {
+        let said = r#""say":{"op":"throw","reason":"drill"}"#;
+        let whole: VoiceRequest =
+            serde_json::from_str(&format!(r#"{{"proof":{{"url":"canary"}},{said}}}"#)).unwrap();
+        assert_eq!(whole.proof.url, "canary");
+        assert!(!format!("{whole:?}").contains("canary"));
+        for proof in [r#""canary""#, r#"{"url":["canary"]}"#, r#"{"canary":"canary"}"#] {
+            let error =
+                serde_json::from_str::<VoiceRequest>(&format!(r#"{{"proof":{proof},{said}}}"#)).unwrap_err();
+            assert!(!error.to_string().contains("canary"), "{proof}: {error}");
+            assert!(error.to_string().contains("an object with a `url`"), "{proof}: {error}");
+        }
+    }
 }

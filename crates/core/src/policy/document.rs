@@ -1,6 +1,7 @@
 //! The document that people write, and what follows from it for one cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -118,7 +119,7 @@ impl ApprovalRule {
 }
 
 /// An account with clusters that this deployment upgrades from afar, through a role there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Spoke {
     /// The account.
@@ -130,6 +131,15 @@ pub struct Spoke {
     pub role: String,
     /// The external id that the role asks for.
     pub external_id: String,
+}
+
+impl fmt::Debug for Spoke {
+    /// Without the external id: no log shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { account, regions, role, external_id: _ } = self;
+        let mut shown = f.debug_struct("Spoke");
+        shown.field("account", account).field("regions", regions).field("role", role).finish_non_exhaustive()
+    }
 }
 
 impl Spoke {
@@ -514,6 +524,21 @@ mod tests {
             let PolicyError::Form { line: found, .. } = &error else { panic!("{text:?}: {error}") };
             assert_eq!(*found, line, "{text:?}: {error}");
             assert!(error.to_string().contains(says), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_external_id_shows_itself_nowhere() {
+        let spoke = |more: &str| {
+            format!(
+                "spokes:\n  - {{account: '222222222222', regions: [eu-west-1], externalId: canary{more}}}\n"
+            )
+        };
+        let document = PolicyDocument::read(&spoke("")).unwrap();
+        assert!(!format!("{document:?}").contains("canary"));
+        for wrong in [", role: [x]", ", nme: x", "}, {account: 1", "]"] {
+            let error = PolicyDocument::read(&spoke(wrong)).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
         }
     }
 

@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::decide::{ActionName, WaitFor};
 use eks_upgrade_core::ids::{ApprovalId, Fence, StepId, Token, UpdateId};
-use eks_upgrade_core::ledger::{Ending, Entry, Event, Phase, RunState, Sealed};
+use eks_upgrade_core::ledger::{Ending, Entry, Event, Flaw, Head, Phase, RunState, Sealed, verify};
 use eks_upgrade_core::plan::{Plan, Step, StepKind};
 use eks_upgrade_core::remedy::{Failure, Remedy};
 use proptest::prelude::*;
@@ -186,6 +186,20 @@ pub fn state_after(events: &[(Event, i64)]) -> RunState {
     state
 }
 
+/// What `verify` makes of lines whose last one was `last` when they were written.
+fn verified(lines: &[Sealed], last: &Sealed) -> Result<RunState, Flaw> {
+    let head = Head { seq: last.seq, hash: last.hash.clone() };
+    verify(&"prod-a-1.35-5f0c2a91".parse().unwrap(), lines, Some(&head))
+}
+
+/// A text with one byte changed, if it still is a text and another one.
+fn flipped(text: &str, byte: Index, to: u8) -> Option<String> {
+    let mut bytes = text.as_bytes().to_vec();
+    let byte = byte.index(bytes.len());
+    bytes[byte] = to;
+    String::from_utf8(bytes).ok().filter(|changed| changed != text)
+}
+
 fn read(lines: &[Sealed]) -> Result<Option<RunState>, eks_upgrade_core::ledger::LedgerError> {
     RunState::read(lines)
 }
@@ -271,7 +285,7 @@ proptest! {
     #[test]
     fn a_dropped_line_is_found(events in events(), line: Index) {
         let (_, mut lines) = lived(&events);
-        // Without the line after it nothing shows that the last one was there; the head item and the lease do.
+        // Without the line after it nothing shows that the last one was there; the head does, see below.
         let line = line.index(lines.len() - 1);
         lines.remove(line);
         prop_assert!(read(&lines).is_err());
@@ -284,5 +298,93 @@ proptest! {
         prop_assume!(one != other);
         lines.swap(one, other);
         prop_assert!(read(&lines).is_err());
+    }
+    #[test]
+    fn a_record_as_it_was_written_is_whole(events in events()) {
+        let (state, lines) = lived(&events);
+        prop_assert_eq!(verified(&lines, lines.last().unwrap()), Ok(state));
+    }
+
+    #[test]
+    fn a_byte_that_was_changed_is_named_by_its_line(events in events(), line: Index, byte: Index, to: u8) {
+        let (_, written) = lived(&events);
+        let (line, last) = (line.index(written.len()), written.last().unwrap());
+        let altered = Err(Flaw::Altered { line: written[line].seq });
+        let mut lines = written.clone();
+        if let Some(body) = flipped(&lines[line].body, byte, to) {
+            lines[line].body = body;
+            prop_assert_eq!(&verified(&lines, last), &altered);
+        }
+        let mut lines = written.clone();
+        if let Some(hash) = flipped(&lines[line].hash, byte, to) {
+            lines[line].hash = hash;
+            prop_assert_eq!(&verified(&lines, last), &altered);
+        }
+    }
+
+    #[test]
+    fn a_line_written_anew_with_a_hash_to_match_is_found_be_it_the_last(events in events(), line: Index) {
+        let (_, mut lines) = lived(&events);
+        let (line, last) = (line.index(lines.len()), lines.last().unwrap().clone());
+        let mut changed = lines[line].open().unwrap();
+        changed.fence = Fence(2);
+        lines[line] = changed.seal().unwrap();
+        let at = u32::try_from(line).unwrap() + 1;
+        let found = if at == last.seq { Flaw::NotInHead { line: at } } else { Flaw::Unchained { line: at + 1 } };
+        prop_assert_eq!(verified(&lines, &last), Err(found));
+    }
+
+    #[test]
+    fn a_line_that_was_dropped_is_named_be_it_the_last(events in events(), line: Index) {
+        let (_, mut lines) = lived(&events);
+        let (line, last) = (line.index(lines.len()), lines.last().unwrap().clone());
+        let dropped = lines.remove(line);
+        prop_assert_eq!(verified(&lines, &last), Err(Flaw::Missing { line: dropped.seq }));
+    }
+
+    #[test]
+    fn every_line_from_one_on_dropped_is_found(events in events(), from: Index) {
+        let (_, mut lines) = lived(&events);
+        let (from, last) = (from.index(lines.len()), lines.last().unwrap().clone());
+        lines.truncate(from);
+        let line = u32::try_from(from).unwrap() + 1;
+        prop_assert_eq!(verified(&lines, &last), Err(Flaw::Missing { line }));
+    }
+
+    #[test]
+    fn lines_that_changed_places_are_named(events in events(), one: Index, other: Index) {
+        let (_, mut lines) = lived(&events);
+        let (one, other) = (one.index(lines.len()), other.index(lines.len()));
+        prop_assume!(one != other);
+        let last = lines.last().unwrap().clone();
+        let (first, second) = (lines[one.min(other)].seq, lines[one.max(other)].seq);
+        // As in a table: each place stays, with what the other one held.
+        lines.swap(one, other);
+        (lines[one].seq, lines[other].seq) = (lines[other].seq, lines[one].seq);
+        prop_assert_eq!(verified(&lines, &last), Err(Flaw::Moved { line: first, written: second }));
+    }
+
+    #[test]
+    fn a_line_that_was_added_is_named(events in events()) {
+        let (state, mut lines) = lived(&events);
+        let last = lines.last().unwrap().clone();
+        let more = Event::Resumed { execution: "arn:aws:states:x:e2".parse().unwrap() };
+        let added = entry(Some(&state), more, 1);
+        lines.push(added.seal().unwrap());
+        let line = last.seq + 1;
+        let found = match &state.ended {
+            None => Flaw::Added { line, last: last.seq },
+            Some(_) => Flaw::Illegal { line, event: "resumed".into(), why: "the run is over".into() },
+        };
+        prop_assert_eq!(verified(&lines, &last), Err(found));
+    }
+
+    #[test]
+    fn lines_of_another_run_and_lines_without_a_head_are_found(events in events()) {
+        let (state, lines) = lived(&events);
+        let head = Head { seq: state.seq, hash: state.hash };
+        let other = verify(&"prod-b-1.35-5f0c2a91".parse().unwrap(), &lines, Some(&head));
+        prop_assert_eq!(other, Err(Flaw::Foreign { line: 1, record: format!("run {}", state.run) }));
+        prop_assert_eq!(verify(&state.run, &lines, None), Err(Flaw::Headless));
     }
 }

@@ -1,5 +1,7 @@
 //! `eks-upgrade history`: the ledger of one run, in order, its chain of hashes checked.
 
+mod verify;
+
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -18,11 +20,17 @@ use crate::{Common, show};
 pub struct HistoryArgs {
     /// A run's id, or a cluster's name for its latest run
     run: String,
+    /// Say whether the record is still as it was written, instead of showing it; exit status 1 if not
+    #[arg(long)]
+    verify: bool,
 }
 
 /// Runs it.
 pub async fn run(common: &Common, args: &HistoryArgs) -> anyhow::Result<ExitCode> {
     let reach = Reach::new(common).await?;
+    if args.verify {
+        return verify::run(&reach, &args.run, common.json).await;
+    }
     let run = reach.run_meant(&args.run).await?;
     let lines = reach.ledger().lines(&run).await?;
     let entries: Vec<Entry> = lines.iter().map(Sealed::open).collect::<Result<_, _>>()?;
