@@ -11,6 +11,7 @@ mod inspector;
 pub mod ledger;
 pub mod presign;
 mod said;
+pub mod sdk;
 pub mod sfn;
 pub mod spokes;
 mod table;
