@@ -37,8 +37,8 @@ fn https() -> SharedHttpClient {
 
 /// A client that is checked when the first of its users is built, and not for each of them.
 ///
-/// The check is worth its while once: it reads the root certificates before the first call wants them, which on
-/// Lambda is while a function has a whole processor.
+/// The check is worth its while once: it reads the root certificates while a function starts, and not in its first
+/// call.
 #[derive(Debug)]
 struct Shared {
     client: SharedHttpClient,
