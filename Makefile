@@ -12,6 +12,7 @@ PORT ?= 0
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
+MEASURE ?= $(FUNCTIONS)
 PYTHON ?= python3
 ASL_VALIDATOR := 4.0.0
 # Brings the binary of cfn-guard for Linux and macOS.
@@ -26,10 +27,15 @@ PY := $(VENV)/bin/python
 # Cargo calls the directory of the profile `dev` by another name.
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 FUNCTIONS := intake plan decide act inspect kube notify voice
+# By package and not by name: named, they are built with what the command line and the tests want of shared crates.
+PACKAGES := $(addprefix --package eks-upgrade-fn-,$(FUNCTIONS))
+# What `make startup` measures: what goes to AWS; or what `make build` has built for the demo, which costs no build.
+START_PROFILE := $(if $(filter command,$(origin PROFILE)),$(PROFILE),release)
+START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTROPY=1 cargo build --locked --release $(PACKAGES) --package eks-upgrade-bare,cargo build --locked --profile $(START_PROFILE))
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +81,11 @@ test: build setup ## every test: Rust, then the real binaries and state machines
 	fi
 	$(RUN) $(PY) -m pytest tests
 	$(PY) -m unittest discover crates/core/data
+
+startup: setup ## what the functions weigh and what their start costs, against budgets, as released (PROFILE=, MEASURE=, JSON=1)
+	@command -v valgrind >/dev/null || { echo "valgrind is missing: it counts the instructions (Debian: apt-get install valgrind)" >&2; exit 1; }
+	$(START_BUILD) $(addprefix --bin ,$(MEASURE) bare)
+	@$(PY) tests/startup/measure.py --profile $(START_PROFILE) --binaries $(or $(CARGO_TARGET_DIR),target)/$(START_PROFILE) $(if $(JSON),--json) $(MEASURE)
 
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"
@@ -126,7 +137,7 @@ schemas: ## write the JSON schemas of every payload anew from the Rust types
 package: $(LAMBDA_VENV)/.stamp $(SBOM_VENV)/.stamp ## the functions for AWS with policy and bill of materials: arm64, into target/lambda (POLICY=)
 	cargo run --locked --quiet --bin eks-upgrade -- policy check $(POLICY)
 	AWS_LC_SYS_NO_JITTER_ENTROPY=1 PATH="$(CURDIR)/$(LAMBDA_VENV)/bin:$$PATH" \
-	  cargo lambda build --locked --release --arm64 $(addprefix --package eks-upgrade-fn-,$(FUNCTIONS)) $(addprefix --bin ,$(FUNCTIONS))
+	  cargo lambda build --locked --release --arm64 $(PACKAGES)
 	for function in $(FUNCTIONS); do cp $(POLICY) target/lambda/$$function/policy.yaml; done
 	$(SBOM_VENV)/bin/python infra/sbom.py target/lambda $(FUNCTIONS)
 

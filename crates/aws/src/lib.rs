@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod presign;
 pub mod record;
 mod said;
+pub mod sdk;
 pub mod sfn;
 pub mod spokes;
 mod table;

@@ -1,10 +1,11 @@
 //! Reaching the deployment: clients from the environment, names from the stack's.
 
 use anyhow::Context;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_aws::identity;
 use eks_upgrade_aws::ledger::AwsLedger;
+use eks_upgrade_aws::sdk;
 use eks_upgrade_aws::sfn::AwsExecutions;
 use eks_upgrade_clock::Clock;
 use eks_upgrade_core::arn::{ClusterArn, ClusterName, Home};
@@ -25,7 +26,7 @@ pub struct Reach {
 impl Reach {
     /// From the usual AWS environment and the stack's name.
     pub async fn new(common: &Common) -> anyhow::Result<Self> {
-        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let sdk = sdk::from_env().await;
         anyhow::ensure!(
             sdk.region().is_some(),
             "no AWS Region is set; set AWS_REGION or choose a profile that has one"

@@ -8,9 +8,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_aws::ledger::AwsLedger;
+use eks_upgrade_aws::sdk;
 use eks_upgrade_clock::{Clock, ClockError};
 use eks_upgrade_core::arn::Home;
 use eks_upgrade_core::policy::{PolicyDocument, PolicyError};
@@ -87,7 +88,7 @@ impl Deployment {
         let policy = policy()?;
         let clock = Clock::from_env()?;
         let table = variable(TABLE)?;
-        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let sdk = sdk::from_env().await;
         let ledger = AwsLedger::new(&sdk, table);
         let (reading, acting) = (OnceLock::new(), OnceLock::new());
         Ok(Self { sdk, clock, policy, ledger, reading, acting })
