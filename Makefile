@@ -9,6 +9,7 @@ SHELL := bash
 PROFILE ?= demo
 SPEED ?= 120
 PORT ?= 0
+SEED ?= 1
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
@@ -25,7 +26,7 @@ FUNCTIONS := intake plan decide act inspect kube notify voice
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra sim local schemas package deploy clean
+.PHONY: help setup build demo demo-fleet test bench kube-assets lint lint-rust lint-infra sim local schemas package deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +69,9 @@ test: build setup ## every test: Rust, then the real binaries and state machines
 	fi
 	$(RUN) $(PY) -m pytest tests
 	$(PY) -m unittest discover crates/core/data
+
+bench: ## how late the ends of EKS's updates are known and at what cost, next to other tools (SEED=)
+	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(SEED)
 
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"
