@@ -58,7 +58,7 @@ proptest! {
     }
 
     /// The pause is at least one part in sixty of the time elapsed, up to ten minutes; so looking twice as long
-    /// takes at most ln 2 / ln (1 + 1/61) = 43 more looks, while the pause is not at its longest.
+    /// takes at most ln 2 / ln (1 + 1/61) = 43 more looks, and one for whole seconds, while the pause is not at its longest.
     #[test]
     fn twice_the_wait_takes_a_bounded_number_of_further_looks(span in span(), lasts_s in 400..12_000_u32) {
         prop_assert!(looks(span, 2 * lasts_s) <= looks(span, lasts_s) + 44);
