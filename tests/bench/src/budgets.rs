@@ -13,8 +13,9 @@ const CONTROL_PLANE_CALLS_MAX: f64 = 15.0;
 /// Of the calls that eksctl makes to wait for the same upgrade, in the middle: EKS throttles by account, and hundreds of
 /// clusters share one.
 const CALLS_OF_EKSCTL_MAX: f64 = 0.5;
-/// The same while nothing is learned yet: the usual time is a guess, so looks begin earlier than they need.
-const CALLS_OF_EKSCTL_NEW_MAX: f64 = 0.65;
+/// The same while nothing is learned yet: the usual time is a guess then, so looks begin earlier than they need. Half is
+/// out of reach there without being later; this keeps it from becoming worse.
+const CALLS_OF_EKSCTL_NEW_MAX: f64 = 0.7;
 /// The history of an execution of Step Functions: 25,000 events, of which a wait may fill half in a week.
 const STUCK_EVENTS_MAX: f64 = 12_500.0;
 

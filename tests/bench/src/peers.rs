@@ -59,7 +59,8 @@ impl Peer {
 /// from aws/smithy-go, `waiter/waiter.go` at 6f950470a81f. Before 2022 eksctl looked every 15 to 20 s; a node group that
 /// eksctl made itself it updates through `CloudFormation`, whose waits are not EKS calls.
 fn eksctl(kind: Kind) -> Schedule {
-    let jittered = |least_s, minutes| Schedule::Jittered { least_s, most_s: 120, timeout_s: minutes * 60 };
+    let jittered =
+        |least_s: u32, minutes: u32| Schedule::Jittered { least_s, most_s: 120, timeout_s: minutes * 60 };
     match kind {
         Kind::ControlPlane => jittered(30, 65),
         Kind::NodeGroup { .. } => jittered(30, 45),
