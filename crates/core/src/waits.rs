@@ -40,6 +40,8 @@ const APPROACH: u32 = 3;
 /// The same pause is at most one part in this many of the time elapsed: a change that fails early, or is quicker
 /// here than anybody knew, is seen while that is still of use.
 const APPROACH_ELAPSED: u32 = 10;
+/// Past twice the usual time nothing tells any more when it ends: the pause is at least one part in this many then.
+const OVERDUE_SHARE: u32 = 20;
 
 /// A control plane hop: 9 min 55 s seen, up to 20 minutes reported; how short it can be, nobody wrote down. Everything
 /// else waits for it, so it is looked at closely: one part in 60 is lost by half of that, and by less than 1.2 % in
@@ -116,9 +118,11 @@ impl Span {
         if elapsed_s < self.early_s {
             return (self.early_s - elapsed_s).max(1);
         }
+        let overdue = elapsed_s > self.typical_s.saturating_mul(2);
+        let share = if overdue { self.share.min(OVERDUE_SHARE) } else { self.share };
         let left_s = self.typical_s.saturating_sub(elapsed_s);
         let approach_s = (left_s / APPROACH).min(elapsed_s / APPROACH_ELAPSED);
-        (elapsed_s / self.share).max(approach_s).clamp(PAUSE_S_MIN, PAUSE_S_MAX)
+        (elapsed_s / share).max(approach_s).clamp(PAUSE_S_MIN, PAUSE_S_MAX)
     }
 
     /// Whether it is too early for it to be over: nothing is asked about it then, whatever else is looked at.
@@ -190,6 +194,7 @@ mod tests {
             [(400, 400), (440, 40), (484, 44), (522, 38), (548, 26), (565, 17), (576, 11), (586, 10)];
         assert_eq!(looks, expected);
         assert_eq!(CONTROL_PLANE.pause_s(start, later(start, 1200)), 20);
+        assert_eq!(CONTROL_PLANE.pause_s(start, later(start, 1201)), 60, "twice the usual time");
     }
 
     #[test]
