@@ -9,6 +9,7 @@ SHELL := bash
 PROFILE ?= demo
 SPEED ?= 120
 PORT ?= 0
+SEED ?= 1
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
@@ -35,7 +36,7 @@ START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTRO
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +87,9 @@ startup: setup ## what the functions weigh and what their start costs, against b
 	@command -v valgrind >/dev/null || { echo "valgrind is missing: it counts the instructions (Debian: apt-get install valgrind)" >&2; exit 1; }
 	$(START_BUILD) $(addprefix --bin ,$(MEASURE) bare)
 	@$(PY) tests/startup/measure.py --profile $(START_PROFILE) --binaries $(or $(CARGO_TARGET_DIR),target)/$(START_PROFILE) $(if $(JSON),--json) $(MEASURE)
+
+bench: ## how late the ends of EKS's updates are known and at what cost, next to other tools (SEED=)
+	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(SEED)
 
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"

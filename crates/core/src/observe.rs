@@ -2,7 +2,8 @@
 //!
 //! A round of deciding asks [`queries`] what it needs, looks, and hands what it saw to [`settle`], which
 //! turns it into events. Only what can change the decision is asked for: while updates are in flight, those
-//! updates; before a step starts, its own resource.
+//! updates; before a step starts, its own resource. An update that cannot be over yet is left alone, even where
+//! another one is looked at.
 
 mod inside;
 
@@ -72,15 +73,16 @@ pub struct World {
 /// How long an update may be unknown to `DescribeUpdate` after its call: EKS's reads lag behind its writes.
 pub const NOT_VISIBLE_YET_S: u32 = 300;
 
-/// What has to be looked at to decide about `hop`, given what the ledger says and what was seen already.
+/// What has to be looked at to decide about `hop` at `now`, given what the ledger says and what was seen already.
 #[must_use]
-pub fn queries(state: &RunState, hop: &Hop, world: &World) -> BTreeSet<Query> {
+pub fn queries(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> BTreeSet<Query> {
     let mut queries = inside::queries(state, hop, world);
     for (resource, foreign) in &state.foreign {
         queries.insert(Query::Update(resource.clone(), foreign.update.clone()));
     }
     for step in &hop.steps {
         match state.steps.get(&step.id).map(|progress| &progress.phase) {
+            Some(Phase::InFlight { since, .. }) if step.span.is_quiet(*since, now) => {}
             Some(Phase::InFlight { update, .. }) => {
                 queries.extend(step.kind.resource().map(|resource| Query::Update(resource, update.clone())));
             }

@@ -82,10 +82,11 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         let mut world = World::default();
         // Each look may end an update and so make further steps ready, which then want a look of their own.
         loop {
-            let open: std::collections::BTreeSet<_> = observe::queries(&journal.state, &hop, &world)
-                .into_iter()
-                .filter(|query| !world.answers(query))
-                .collect();
+            let open: std::collections::BTreeSet<_> =
+                observe::queries(&journal.state, &hop, &world, self.time.now())
+                    .into_iter()
+                    .filter(|query| !world.answers(query))
+                    .collect();
             if open.is_empty() {
                 break;
             }

@@ -375,6 +375,6 @@ proptest! {
         let state = state_after(&events);
         let hop = hop_of(&state);
         // The cluster, the listed groups and add-ons, one update each, and three resources of other people.
-        prop_assert!(queries(&state, &hop, &World::default()).len() <= 2 * hop.steps.len() + 4);
+        prop_assert!(queries(&state, &hop, &World::default(), now()).len() <= 2 * hop.steps.len() + 4);
     }
 }

@@ -1,0 +1,35 @@
+//! Prints how the wait rule does next to those of other tools, and fails if it misses a budget.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+use eks_upgrade_bench::durations::Steps;
+use eks_upgrade_bench::report::Report;
+use eks_upgrade_bench::{budgets, print};
+
+/// How long after the end of an EKS update it is known, and what that costs: by our wait rule and by those of eksctl, the
+/// AWS CLI, Terraform and eksupgrade.
+#[derive(Parser)]
+#[command(version, after_help = "Ends with 1 if a budget is missed. The same seed prints the same.")]
+struct Arguments {
+    /// Where the random numbers begin.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let report = Report::measure(arguments.seed, &Steps::new()?).ok_or("nothing was measured")?;
+    let missed = budgets::missed(&report);
+    if arguments.json {
+        println!("{:#}", serde_json::json!({ "report": report, "missed": missed }));
+    } else {
+        println!("{}", print::markdown(&report));
+    }
+    eprint!("{}", print::lines(&missed));
+    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
