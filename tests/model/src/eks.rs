@@ -59,11 +59,6 @@ impl Eks {
         self.updates.iter().find(|begun| begun.token == *token).map(|begun| begun.update.id.clone())
     }
 
-    /// The calls that began an update, in order.
-    pub fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.updates.iter().map(|begun| &begun.call)
-    }
-
     /// The places of the updates that are under way.
     #[must_use]
     pub fn under_way(&self) -> Vec<usize> {

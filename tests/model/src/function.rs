@@ -10,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 
 use eks_upgrade_core::contract::{ActRequest, DecideRequest, PlanAnswer, PlanRequest};
 use eks_upgrade_core::decide::{Decision, NextHop};
-use eks_upgrade_core::ids::Fence;
 use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_core::policy::{Bake, PolicyDocument};
 use eks_upgrade_pipeline::act::Act;
@@ -31,24 +30,6 @@ pub enum Request {
     Decide(DecideRequest),
     /// The act function.
     Act(ActRequest),
-}
-
-impl Request {
-    /// The fence that its sender holds, once it has one.
-    #[must_use]
-    pub fn fence(&self) -> Option<Fence> {
-        match self {
-            Self::Plan(plan) => plan.again.as_ref().map(|again| again.fence),
-            Self::Act(act) => Some(act.fence),
-            Self::Decide(
-                DecideRequest::NextHop { fence, .. }
-                | DecideRequest::Decide { fence, .. }
-                | DecideRequest::Ask { fence, .. }
-                | DecideRequest::Verify { fence, .. }
-                | DecideRequest::Close { fence, .. },
-            ) => Some(*fence),
-        }
-    }
 }
 
 /// What a function answers its state machine.

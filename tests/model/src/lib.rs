@@ -26,14 +26,15 @@
 //! campaigns. The journeys and the simulation have those.
 
 // Only tests use this crate: a broken assumption in it has to stop the test at once.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 pub mod desk;
 pub mod eks;
+pub mod explored;
 pub mod function;
 pub mod interned;
 pub mod machine;
-mod properties;
+pub mod properties;
 pub mod protocol;
 mod recovery;
 pub mod setup;

@@ -468,13 +468,4 @@ impl Model for Protocol {
     fn properties(&self) -> Vec<Property<Self>> {
         properties::all()
     }
-
-    fn format_step(&self, last: &State, action: Action) -> Option<String> {
-        let next = self.next_state(last, action)?;
-        Some(format!("{action:?} → {:?}", self.world(&next).notes))
-    }
-
-    fn format_action(&self, action: &Action) -> String {
-        format!("{action:?}")
-    }
 }
