@@ -13,6 +13,9 @@ pub const TURNED_AWAY: &str = "a second trigger is turned away";
 /// Met where an execution is turned away by an earlier invocation of its own, whose run is open.
 pub const TURNED_AWAY_BY_ITSELF: &str = "an execution is turned away by itself";
 
+/// Holds where an attempt's started update is the one that its own token began.
+pub const ITS_OWN_UPDATE: &str = "an attempt names its own update";
+
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Property<Protocol>> {
@@ -37,6 +40,7 @@ pub fn all() -> Vec<Property<Protocol>> {
         Property::always("one update a step, unless it failed", |model, state| {
             never(model, state, Note::SecondUpdate)
         }),
+        Property::always(ITS_OWN_UPDATE, |model, state| never(model, state, Note::UpdateOfAnotherAttempt)),
         Property::always("whoever can do nothing is over", |model, state| {
             let ended = |stage: &Stage| matches!(stage, Stage::Over(_) | Stage::Aborted { .. });
             model.can_go_on(state) || state.executions.iter().all(|execution| ended(&execution.stage))

@@ -12,7 +12,7 @@ use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::cluster::{Cluster, Found, NodeGroup};
 use eks_upgrade_core::contract::ActRequest;
 use eks_upgrade_core::guard::Call;
-use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, Token};
+use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, StepId, Token};
 use eks_upgrade_core::ledger::{Entry, Event, Phase, RunState, Sealed};
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::screen::Lease;
@@ -53,7 +53,9 @@ pub enum Note {
     /// Wrong: an update began for what another, that did not fail, had brought about or was at; the attempt it was for
     /// was open, and the lease its caller's.
     SecondUpdate,
-    /// Possible: the same, but as a late call, whose attempt or run was closed or taken over by then.
+    /// Wrong: a line says of an attempt that it started an update which another attempt's token began.
+    UpdateOfAnotherAttempt,
+    /// Possible: a second update too, but by a late call, whose attempt or run was closed or taken over by then.
     SecondUpdateByLateCall,
     /// Possible: an update began for a caller that had lost the lease since it last made sure of it.
     BeganAfterTakeOver,
@@ -73,20 +75,6 @@ pub enum Note {
     TakenOver,
     /// Possible: a run was superseded.
     Superseded,
-}
-
-impl Note {
-    /// Those that must never be.
-    pub const WRONG: [Self; 8] = [
-        Self::OutdatedWriter,
-        Self::BrokenLedger,
-        Self::TwoRunsOpen,
-        Self::LeaseAndLedgerDiffer,
-        Self::EffectBeforeIntent,
-        Self::UncheckedCall,
-        Self::TokenBeganTwo,
-        Self::SecondUpdate,
-    ];
 }
 
 /// What is broken on purpose, to see that it is noticed.
@@ -315,6 +303,12 @@ impl World {
         for line in &wanted.lines {
             match line.read::<Entry>().map(|entry| entry.event) {
                 Ok(Event::Started { adopted: true, .. }) => self.note(Note::Adopted),
+                Ok(Event::Started { step, attempt, update, .. }) => {
+                    let token = self.token_of(&wanted.lease.run, &step, attempt);
+                    if token.and_then(|token| self.eks.began(&token)) != Some(update) {
+                        self.note(Note::UpdateOfAnotherAttempt);
+                    }
+                }
                 Ok(Event::Resumed { .. }) if wanted.lease.ended.is_none() => self.note(Note::TakenOver),
                 Ok(Event::Resumed { .. }) => self.note(Note::Superseded),
                 _ => {}
@@ -405,6 +399,18 @@ impl World {
         if self.eks.is_done_or_under_way(call) {
             self.note(if lost || closed { Note::SecondUpdateByLateCall } else { Note::SecondUpdate });
         }
+    }
+
+    /// The token that an attempt was announced with.
+    fn token_of(&self, of: &RunId, which: &StepId, number: u32) -> Option<Token> {
+        self.told().into_iter().find_map(|(run, event)| match event {
+            Event::Intended { step, attempt, token, .. }
+                if run == of && step == *which && attempt == number =>
+            {
+                Some(token)
+            }
+            _ => None,
+        })
     }
 
     /// Whether the attempt with this token is the step's open one.
