@@ -27,7 +27,7 @@ pub enum Lie {
     FreshTokens,
     /// EKS seems to say that every update went well.
     AllIsWell,
-    /// EKS seems to say that every node group is at the newest minor.
+    /// EKS seems to say that node groups at 1.31 are at 1.32.
     NodesLookNew,
     /// A line of the ledger was altered afterwards.
     LineAltered,
@@ -122,7 +122,11 @@ impl Lie {
     pub(crate) fn tell(self, request: &Request, response: &mut Response) {
         let (pointer, value) = match self {
             Self::AllIsWell if request.path.contains("/updates/") => ("/update/status", "Successful"),
-            Self::NodesLookNew if request.path.contains("/node-groups/") => ("/nodegroup/version", "1.36"),
+            Self::NodesLookNew
+                if request.path.contains("/node-groups/") && response.body.contains("\"1.31\"") =>
+            {
+                ("/nodegroup/version", "1.32")
+            }
             _ => return,
         };
         let Ok(mut body) = serde_json::from_str::<Value>(&response.body) else { return };

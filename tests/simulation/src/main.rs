@@ -1,16 +1,20 @@
 //! `simulate`: tells stories by the thousand, says what the judge objects to, and what was never tried.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use eks_upgrade_judge::What;
 use eks_upgrade_simulation::coverage::Coverage;
 use eks_upgrade_simulation::lie::Lie;
 use eks_upgrade_simulation::run::{Outcome, run};
 use eks_upgrade_simulation::story::Story;
+use eks_upgrade_simulation::trace::Happened;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -29,6 +33,10 @@ struct Arguments {
     /// Replays one seed: its story, its whole trace, the hash of that, and what the judge says.
     #[arg(long)]
     seed: Option<u64>,
+    /// Tells the story in this file (JSON: fleet, policy, events), without chance, and prints what every execution went
+    /// through and what EKS was called for, as JSON.
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    tell: Option<PathBuf>,
     /// Tells the product a lie at its doors, which the judge has to object to.
     #[arg(long)]
     lie: Option<Lie>,
@@ -48,6 +56,18 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(file) = &arguments.tell {
+        return match tell_file(file) {
+            Ok(told) => {
+                println!("{told}");
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                eprintln!("error: {}: {why}", file.display());
+                ExitCode::from(2)
+            }
+        };
+    }
     // A panic is an objection like any other, told with its seed.
     if arguments.seed.is_none() {
         std::panic::set_hook(Box::new(|_| ()));
@@ -58,6 +78,22 @@ fn main() -> ExitCode {
         None => simulate(&arguments),
     };
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What the executions of a written story went through, and the calls that changed something, in order.
+fn tell_file(file: &Path) -> anyhow::Result<Value> {
+    let story: Story = serde_json::from_slice(&std::fs::read(file)?)?;
+    let outcome = run(&story, None);
+    let mut executions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut calls = Vec::new();
+    for (_, happened) in outcome.trace.all() {
+        match happened {
+            Happened::Entered { execution, state } => executions.entry(execution).or_default().push(state),
+            Happened::Told(What::Request { record, .. }) if record["mutated"] == true => calls.push(record),
+            _ => {}
+        }
+    }
+    Ok(json!({"executions": executions, "calls": calls, "objections": outcome.objections}))
 }
 
 fn replay(seed: u64, lie: Option<Lie>) -> bool {

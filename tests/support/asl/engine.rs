@@ -320,7 +320,10 @@ impl Engine {
         head: Option<ExecutionId>,
         now_s: i64,
     ) -> ExecutionId {
-        let machine = self.machines.get(machine).unwrap_or_else(|| panic!("there is no machine {machine}"));
+        // Definitions name others by their placeholders, and themselves by what they are.
+        let itself = |known: &&Machine| machine.ends_with(&format!(":stateMachine:{}", known.name));
+        let found = self.machines.get(machine).or_else(|| self.machines.values().find(itself));
+        let machine = found.unwrap_or_else(|| panic!("there is no machine {machine}"));
         let id = ExecutionId(self.executions.len());
         let record = Record::new(machine, name, input.clone(), head.unwrap_or(id), now_s);
         let level = record.machine.level.clone();

@@ -7,7 +7,7 @@ mod events;
 mod fleet;
 mod policy;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::chance::Chance;
@@ -20,7 +20,7 @@ pub const HEALS_M: u32 = 2 * 24 * 60;
 pub const ENDS_M: u32 = 45 * 24 * 60;
 
 /// Something that happens at its time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// A notice, or what looks like one, arrives at intake.
@@ -70,7 +70,7 @@ pub enum Event {
 }
 
 /// How often functions suffer at their ports, in ten thousand calls.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Weather {
     /// They die, on the way there or back.
     pub dies: u32,
@@ -79,9 +79,10 @@ pub struct Weather {
 }
 
 /// A story.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Story {
     /// Its seed.
+    #[serde(default)]
     pub seed: u64,
     /// The simulator's fleet file.
     pub fleet: Value,
@@ -90,6 +91,7 @@ pub struct Story {
     /// What happens, by minute.
     pub events: Vec<(u32, Event)>,
     /// What befalls functions.
+    #[serde(default)]
     pub weather: Weather,
 }
 
