@@ -1,5 +1,7 @@
 //! The hash chain of every ledger holds.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 
 use crate::evidence::Evidence;
@@ -36,11 +38,10 @@ fn broken(lines: &[Entry]) -> Vec<Objection> {
 
 fn sha256(text: &str) -> String {
     let length = (text.len() as u64).to_be_bytes();
-    Sha256::new()
-        .chain_update(length)
-        .chain_update(text.as_bytes())
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::new().chain_update(length).chain_update(text.as_bytes()).finalize();
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
