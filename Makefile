@@ -12,12 +12,15 @@ PORT ?= 0
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
+SECONDS ?= 20
 PYTHON ?= python3
 ASL_VALIDATOR := 4.0.0
+CARGO_FUZZ := 0.13.2
 
 VENV := .local/venv
 LINT_VENV := .local/lint
 LAMBDA_VENV := .local/lambda
+FUZZ := .local/cargo-fuzz/bin/cargo-fuzz
 PY := $(VENV)/bin/python
 # Cargo calls the directory of the profile `dev` by another name.
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -25,7 +28,7 @@ FUNCTIONS := intake plan decide act inspect kube notify voice
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra sim local schemas package deploy clean
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra histories fuzz fuzz-replay sim local schemas package deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +71,18 @@ test: build setup ## every test: Rust, then the real binaries and state machines
 	fi
 	$(RUN) $(PY) -m pytest tests
 	$(PY) -m unittest discover crates/core/data
+
+histories: ## record the runs of this version, with each release (tests/histories/README.md)
+	cargo run --locked --quiet --package eks-upgrade-tests --example histories
+
+fuzz: $(FUZZ) ## all that comes in from outside, made up: each target for SECONDS= (SECONDS=20)
+	$(PYTHON) tests/fuzz/run.py --cargo-fuzz $(FUZZ) --seconds $(SECONDS)
+
+fuzz-replay: $(FUZZ) ## one input again, with its backtrace (TARGET=, FILE=)
+	RUST_BACKTRACE=1 $(PYTHON) tests/fuzz/run.py --cargo-fuzz $(FUZZ) --replay $(TARGET) $(FILE)
+
+$(FUZZ):
+	cargo install --locked --quiet --root .local/cargo-fuzz cargo-fuzz@$(CARGO_FUZZ)
 
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"
