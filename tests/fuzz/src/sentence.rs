@@ -2,7 +2,7 @@
 
 /// Longest refusal, in characters: a screen's worth. Whoever sent nonsense must not get all of it back, nor must it
 /// fill a log, a ledger or an execution's cause.
-const CHARS_MAX: usize = 1_000;
+const CHARS_MAX: usize = 1_200;
 
 /// Panics unless `text` can stand in one line of a terminal, a ledger or a message to people.
 pub fn check(text: &str) {
