@@ -4,11 +4,14 @@
 //! one that is upgraded; what is refused is on record, once, in one sentence; and a delivery that is tried again
 //! adds nothing.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use eks_upgrade_core::arn::Home;
-use eks_upgrade_core::contract::IntakeAnswer;
+use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
+use eks_upgrade_core::ids::CampaignId;
+use eks_upgrade_core::ledger::Sealed;
 use eks_upgrade_core::notice::read;
 use eks_upgrade_core::policy::PolicyDocument;
 use eks_upgrade_pipeline::intake::Intake;
@@ -21,39 +24,41 @@ use crate::{sentence, settled};
 /// DynamoDB's longest sort key, in bytes: under such keys it is kept what became of what a notice names.
 const KEY_BYTES_MAX: usize = 1_024;
 
+/// What is on record, and what was started.
+type Kept = (BTreeMap<CampaignId, Vec<Sealed>>, Vec<CampaignInput>);
+
 /// Checks one input.
 pub fn check(input: &[u8]) {
     let Ok(event) = serde_json::from_slice::<Value>(input) else { return };
     let memory = Memory::default();
     let answer = take(&memory, &event);
     settled::check(&answer);
+    let first = kept(&memory);
+    let (records, started) = &first;
     match &answer {
         IntakeAnswer::Refused { code, message } => {
             assert!(read(&event, &["aws.health"]).is_err(), "{code}: it reads");
             sentence::check(message);
             assert_eq!(memory.kept().refused.values().collect::<Vec<_>>(), [code]);
-            assert!(
-                memory.kept().records.is_empty() && memory.kept().started.is_empty(),
-                "{code}, and it began"
-            );
+            assert!(records.is_empty() && started.is_empty(), "{code}, and it began");
         }
         IntakeAnswer::Campaign { upgrades, left_alone, .. } => {
             assert!(upgrades.iter().all(|arn| arn == DUE), "{upgrades:?}");
             left_alone.iter().for_each(|left| sentence::check(&left.text));
         }
-        IntakeAnswer::Duplicate | IntakeAnswer::NothingDue => assert!(memory.kept().started.is_empty()),
+        IntakeAnswer::Duplicate | IntakeAnswer::NothingDue => assert!(started.is_empty()),
     }
     for (notice, subject) in memory.kept().claims.keys() {
         assert!(!notice.is_empty() && (1..=KEY_BYTES_MAX).contains(&subject.len()), "{subject:?} is no key");
     }
-    let (records, started) = (memory.kept().records.clone(), memory.kept().started.clone());
     assert!(started.len() <= 1, "{started:?}");
     take(&memory, &event);
-    assert_eq!(
-        (&memory.kept().records, &memory.kept().started),
-        (&records, &started),
-        "the second time added to it"
-    );
+    assert_eq!(kept(&memory), first, "the second time added to it");
+}
+
+fn kept(memory: &Memory) -> Kept {
+    let kept = memory.kept();
+    (kept.records.clone(), kept.started.clone())
 }
 
 fn take(memory: &Memory, event: &Value) -> IntakeAnswer {

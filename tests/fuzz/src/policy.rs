@@ -42,7 +42,8 @@ fn refused(text: &str, error: &PolicyError) {
     sentence::check(&error.to_string());
     match error {
         PolicyError::Form { line, column, .. } => {
-            let lines = u64::try_from(text.lines().count()).unwrap_or(u64::MAX);
+            // YAML begins a line after a carriage return, too.
+            let lines = u64::try_from(text.split(['\n', '\r']).count()).unwrap_or(u64::MAX);
             assert!(*line >= 1 && *line <= lines + 1 && *column >= 1, "{error}: it has {lines} lines");
         }
         PolicyError::Sense(_) => {}
