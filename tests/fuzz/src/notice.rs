@@ -53,7 +53,11 @@ pub fn check(input: &[u8]) {
     }
     assert!(started.len() <= 1, "{started:?}");
     take(&memory, &event);
-    assert_eq!(kept(&memory), first, "the second time added to it");
+    let second = kept(&memory);
+    assert_eq!(second.1, first.1, "the second time started more");
+    // A second sweep may put on record what is at rest by now.
+    let sweep = event.get("trigger").is_some();
+    assert!(sweep || second.0 == first.0, "the second time added to it");
 }
 
 fn kept(memory: &Memory) -> Kept {
