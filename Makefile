@@ -18,12 +18,15 @@ PYTHON ?= python3
 ASL_VALIDATOR := 4.0.0
 # Brings the binary of cfn-guard for Linux and macOS.
 GUARD_PACKAGE := @cdklabs/cdk-validator-cfnguard@0.0.62
+SECONDS ?= 20
+CARGO_FUZZ := 0.13.2
 
 VENV := .local/venv
 LINT_VENV := .local/lint
 LAMBDA_VENV := .local/lambda
 SBOM_VENV := .local/sbom
 GUARD := .local/guard/node_modules/@cdklabs/cdk-validator-cfnguard/bin/$(if $(filter Darwin,$(shell uname -s)),macos,ubuntu)/$(patsubst arm64,aarch64,$(shell uname -m))/cfn-guard
+FUZZ := .local/cargo-fuzz/bin/cargo-fuzz
 PY := $(VENV)/bin/python
 # Cargo calls the directory of the profile `dev` by another name.
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -36,7 +39,7 @@ START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTRO
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench histories fuzz fuzz-replay
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +93,18 @@ startup: setup ## what the functions weigh and what their start costs, against b
 
 bench: ## how late the ends of EKS's updates are known and at what cost, next to other tools (SEED=)
 	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(SEED)
+
+histories: ## record the runs of this version, with each release (tests/histories/README.md)
+	cargo run --locked --quiet --package eks-upgrade-tests --example histories
+
+fuzz: $(FUZZ) ## all that comes in from outside, made up: each target for SECONDS= (SECONDS=20)
+	$(PYTHON) tests/fuzz/run.py --cargo-fuzz $(FUZZ) --seconds $(SECONDS)
+
+fuzz-replay: $(FUZZ) ## one input again, with its backtrace (TARGET=, FILE=)
+	RUST_BACKTRACE=1 $(PYTHON) tests/fuzz/run.py --cargo-fuzz $(FUZZ) --replay $(TARGET) $(FILE)
+
+$(FUZZ):
+	cargo install --locked --quiet --root .local/cargo-fuzz cargo-fuzz@$(CARGO_FUZZ)
 
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"

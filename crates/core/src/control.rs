@@ -196,7 +196,7 @@ impl Approval {
 }
 
 /// Everything that people have said about one cluster and about all, as it was read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Controls {
     /// The kill switch, if it was ever touched.
     pub switch: Option<KillSwitch>,

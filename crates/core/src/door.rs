@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::arn::{ClusterArn, ClusterName, Home};
 use crate::ids::{CampaignId, RunId};
 use crate::policy::{NodeStrategy, Spoke};
+use crate::text::said;
 use crate::version::Minor;
 
 /// What a person, or a campaign, asks of the upgrade state machine.
@@ -173,8 +174,8 @@ impl UpgradeRequest {
         if let Some(fields) = value.as_object_mut() {
             fields.remove(STARTED_BY);
         }
-        let request: Self =
-            serde_json::from_value(value).map_err(|error| DoorError::InvalidRequest(error.to_string()))?;
+        let request: Self = serde_json::from_value(value)
+            .map_err(|error| DoorError::InvalidRequest(said(&error.to_string())))?;
         if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
             let message = format!("the reason is longer than {REASON_CHARS_MAX} characters");
             return Err(DoorError::InvalidRequest(message));
@@ -198,7 +199,7 @@ impl UpgradeRequest {
     /// The target it states.
     pub fn stated_target(&self) -> Result<Option<Minor>, DoorError> {
         let unknown = |target: &String| DoorError::UnknownTarget {
-            target: target.chars().take(40).collect(),
+            target: said(target).chars().take(40).collect(),
             newest: "; write a target like 1.35".into(),
         };
         self.target.as_ref().map(|target| target.parse().map_err(|_| unknown(target))).transpose()
@@ -288,6 +289,24 @@ mod tests {
             (json!({"cluster": "a", "target": "one"}), "UnknownTarget"),
         ] {
             assert_eq!(name_of(&value), name, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_one_line_and_short_whatever_was_sent() {
+        let long = "x".repeat(100_000);
+        for value in [
+            json!({"cluster": "a", &long: 1}),
+            json!({"cluster": "a", "two\nlines": 1}),
+            json!({"cluster": "a", "strategy": long}),
+            json!({"cluster": "a", "target": "1\n35"}),
+            json!({"cluster": long}),
+        ] {
+            let refused = UpgradeRequest::read(&value).and_then(|request| {
+                request.stated_target().and(request.cluster_at(Reach { home: &home(), spokes: &[] }))
+            });
+            let message = refused.unwrap_err().to_string();
+            assert!(message.chars().count() < 1_000 && !message.contains('\n'), "{message}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The decide function: looks, records what the look shows, and answers what to do now. Reads EKS only.
 
 use eks_upgrade_core::contract::{ActAnswer, ApprovalAsked, CloseAnswer, DecideRequest};
-use eks_upgrade_core::control::{self, Approval, Subject};
+use eks_upgrade_core::control::{self, Approval, Controls, Subject};
 use eks_upgrade_core::decide::{Decision, NextHop, WaitFor, decide, next_hop};
 use eks_upgrade_core::ids::{ApprovalId, ExecutionArn, Fence, RunId, StepId, TaskToken};
 use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState, Standing};
@@ -25,6 +25,21 @@ pub struct Decide<E, L, T> {
     pub ledger: L,
     /// The clock.
     pub time: T,
+}
+
+/// One round of deciding: all that the decision follows from, and the decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// The number of the ledger's last line when it was decided.
+    pub seq: u32,
+    /// What was looked at.
+    pub world: World,
+    /// What people had said.
+    pub controls: Controls,
+    /// When it was decided.
+    pub now: Timestamp,
+    /// What was decided.
+    pub decision: Decision,
 }
 
 /// What was answered, by what was asked; on the wire just the answer.
@@ -53,7 +68,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
                 Ok(Decided::NextHop(next))
             }
             DecideRequest::Decide { run, fence, hop, execution } => {
-                self.decide(run, *fence, *hop, execution).await.map(Decided::Decision)
+                let round = self.round(run, *fence, *hop, execution).await?;
+                Ok(Decided::Decision(round.decision))
             }
             DecideRequest::Ask { run, fence, approval, token, execution } => {
                 self.ask((run, *fence, execution), approval, token).await.map(Decided::Asked)
@@ -72,7 +88,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         Journal::load(&self.ledger, &self.time, run, fence, by).await
     }
 
-    async fn decide(&self, run: &RunId, fence: Fence, at: usize, by: &ExecutionArn) -> Answer<Decision> {
+    /// Looks at the hop at this place of the plan, records what the look shows, and decides.
+    pub async fn round(&self, run: &RunId, fence: Fence, at: usize, by: &ExecutionArn) -> Answer<Round> {
         let mut journal = self.load(run, fence, by).await?;
         let hop = hop_at(&journal.state, at)?.clone();
         let name = journal.state.opened.cluster.clone();
@@ -95,10 +112,11 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
             journal.record(|state| observe::settle(state, &hop, &world, now)).await?;
         }
         let now = self.time.now();
+        let seq = journal.state.seq;
         let decision = decide(&journal.state, &hop, &world, &controls, now);
         journal.record(|state| said_of(state, &decision, now)).await?;
         tracing::info!(%run, hop = at, ?decision, "decided");
-        Ok(decision)
+        Ok(Round { seq, world, controls, now, decision })
     }
 
     async fn ask(

@@ -13,6 +13,7 @@ use super::settings::{Bake, EndOfSupport, NodeHops, NodeStrategy, StepName};
 use super::{Policy, TargetRule, tags};
 use crate::arn::{AccountId, ClusterArn, Home, Region};
 use crate::ids::digest;
+use crate::text::said;
 use crate::window::{Freeze, Schedule, Window};
 
 /// Which clusters take part: those that carry this tag.
@@ -316,6 +317,7 @@ impl PolicyDocument {
         });
         let document = if has_content { parse(yaml)? } else { Self::default() };
         document.check().map_err(|message| {
+            let message = said(&message);
             let (line, field) = place_of(yaml, &message);
             match line {
                 Some(line) => PolicyError::Form { line, column: 1, field, message },
@@ -456,7 +458,7 @@ fn parse(yaml: &str) -> Result<PolicyDocument, PolicyError> {
     let parsed = serde_saphyr::with_deserializer_from_str(yaml, |deserializer| {
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             let path = error.path().to_string();
-            field = Some(path).filter(|path| path != ".");
+            field = Some(said(&path)).filter(|path| path != ".");
             error.into_inner()
         })
     });
@@ -464,7 +466,7 @@ fn parse(yaml: &str) -> Result<PolicyDocument, PolicyError> {
         let place = error.location();
         let message = error.without_snippet().to_string();
         // The place is told apart.
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let message = said(message.split(" at line ").next().unwrap_or_default());
         PolicyError::Form {
             line: place.map_or(1, |place| place.line()),
             column: place.map_or(1, |place| place.column()),
@@ -540,6 +542,25 @@ mod tests {
             let error = PolicyDocument::read(&spoke(wrong)).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_one_line_and_short_whatever_was_written() {
+        let long = "x".repeat(10_000);
+        for text in [
+            format!("{long}: 1"),
+            format!("nodeGroupStrategy: {{{long}: brute}}"),
+            format!("strategy: {long}"),
+            "\"lead\\nDays\": 1".to_owned(),
+            "nodeGroupStrategy: {\"a\\nb\": brute}".to_owned(),
+            format!("approvals: [{{before: ring, rings: [\"a\\n{long}\"]}}]"),
+        ] {
+            let message = PolicyDocument::read(&text).unwrap_err().to_string();
+            assert!(message.chars().count() < 1_500 && !message.contains('\n'), "{message}");
+        }
+        let tags = tags([(super::super::WINDOW_TAG, "at\nnight")]);
+        let message = PolicyDocument::default().for_cluster(&arn("a"), &tags).unwrap_err().to_string();
+        assert!(!message.contains('\n'), "{message}");
     }
 
     #[test]

@@ -39,14 +39,22 @@ const STARTS_UPDATE: [&str; 4] =
     ["UpdateClusterVersion", "UpdateClusterConfig", "UpdateNodegroupVersion", "UpdateAddon"];
 
 fn wrong(place: &str, problem: impl Into<String>) -> FleetError {
-    FleetError::Content { place: place.to_owned(), problem: problem.into() }
+    FleetError::Content { place: one_line(place), problem: one_line(&problem.into()) }
+}
+
+/// Longest part of a refusal, in characters: it repeats what the file says.
+const REFUSAL_CHARS_MAX: usize = 400;
+
+/// On one line, and no longer than a few of a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REFUSAL_CHARS_MAX).collect()
 }
 
 impl Fleet {
     /// Reads and checks a fleet file.
     pub fn parse(text: &str) -> Result<Self, FleetError> {
         let fleet: Self =
-            serde_yaml_ng::from_str(text).map_err(|error| FleetError::Form(error.to_string()))?;
+            serde_yaml_ng::from_str(text).map_err(|error| FleetError::Form(one_line(&error.to_string())))?;
         fleet.check()?;
         Ok(fleet)
     }
@@ -310,6 +318,16 @@ mod tests {
     fn unknown_fields_are_refused_with_their_line() {
         let message = refusal("clusters:\n  - name: a\n    version: \"1.34\"\n    verson: 1\n");
         assert!(message.contains("verson") && message.contains("line 5"), "{message}");
+    }
+
+    #[test]
+    fn a_refusal_is_one_line_and_short_whatever_was_written() {
+        let long = "x".repeat(10_000);
+        for text in [format!("{long}: 1"), format!("clusters: [{{name: \"a\\n{long}\", version: \"1.34\"}}]")]
+        {
+            let message = refusal(&text);
+            assert!(message.chars().count() < 1_000 && !message.contains('\n'), "{message}");
+        }
     }
 
     #[test]

@@ -1,0 +1,4 @@
+//! See `eks_upgrade_fuzz::ledger`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| eks_upgrade_fuzz::ledger::check(input));

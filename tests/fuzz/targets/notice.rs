@@ -1,0 +1,4 @@
+//! See `eks_upgrade_fuzz::notice`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| eks_upgrade_fuzz::notice::check(input));
