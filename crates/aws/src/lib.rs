@@ -14,6 +14,7 @@ mod said;
 pub mod sfn;
 pub mod spokes;
 mod table;
+mod transaction;
 mod translate;
 
 use aws_sdk_eks::error::ProvideErrorMetadata;

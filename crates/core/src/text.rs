@@ -1,5 +1,20 @@
 //! Making a newtype out of text: the one way in which every parsed word of the domain meets serde and JSON
-//! Schema, so that a value read from JSON passes the same checks as one parsed from a command line.
+//! Schema, so that a value read from JSON passes the same checks as one parsed from a command line. And what of text
+//! that is none of ours may stand in a sentence of ours.
+
+/// Longest text of others that a sentence of ours quotes, in characters: more than any field of ours is called.
+const QUOTED_CHARS_MAX: usize = 200;
+
+/// What a sentence quotes of text that somebody else chose: on one line, and not at any length.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut quoted: String = plain.by_ref().take(QUOTED_CHARS_MAX).collect();
+    if plain.next().is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
 
 /// Gives a type with `FromStr` and `Display` its serde and schema implementations: a string on the wire.
 #[macro_export]
@@ -28,4 +43,18 @@ macro_rules! string_on_the_wire {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_one_line_and_short() {
+        assert_eq!(quoted("unknown field `a`"), "unknown field `a`");
+        assert_eq!(quoted("one\ntwo\u{1b}[31m"), "one two [31m");
+        assert_eq!(quoted(&"x".repeat(QUOTED_CHARS_MAX)).len(), QUOTED_CHARS_MAX);
+        let long = quoted(&"é".repeat(10_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (QUOTED_CHARS_MAX + 1, true));
+    }
 }
