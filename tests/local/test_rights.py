@@ -15,15 +15,20 @@ import yaml
 from . import template as sam
 from .calls import Asked, Calls
 from .stack import FUNCTIONS, ROOT, LocalStack
+from .test_doors import said
+from .test_journeys import ACCOUNT_ARN, events, in_flight, notice_of, until, version_of
 from .test_template import _is_of_lambda_s_own, _listed, _statements
 
 FLEET = ROOT / "tests" / "fleets" / "inside.yaml"
 RBAC = ROOT / "infra" / "kubernetes"
-KUBERNETES = {"access": "full", "components": ["kube-proxy", "coredns", "vpc-cni"], "fargate": "restart"}
+FULL = {"access": "full", "components": ["kube-proxy", "coredns", "vpc-cni"], "fargate": "restart"}
 POLICY = {
     "bake": {"duration": "0s"},
-    "kubernetes": KUBERNETES,
-    "overrides": [{"clusters": {"names": ["beside"]}, "kubernetes": {**KUBERNETES, "selfManaged": {"way": "new-group"}}}],
+    "approvals": [{"before": "run", "clusters": {"names": ["asking"]}}],
+    "overrides": [
+        {"clusters": {"names": ["by-hand", "odd"]}, "kubernetes": FULL},
+        {"clusters": {"names": ["beside"]}, "kubernetes": {**FULL, "selfManaged": {"way": "new-group"}}},
+    ],
     "spokes": [{"account": "210987654321", "regions": ["eu-central-1"], "externalId": "only-us"}],
 }
 
@@ -75,6 +80,7 @@ ROLES = {"inspect": ("inspect", "inspect-dry-run"), "kube": ("kube",)}
 UNASKED: dict[str, dict[Asked, str]] = {
     "inspect": {
         Asked("get", "", "endpoints"): "only servers without endpoint slices are asked for it: before 1.21",
+        Asked("list", "karpenter.k8s.aws", "ec2nodeclasses"): "the simulator's node pools all have Auto Mode's classes",
     },
     "kube": {
         Asked("get", "", "endpoints"): "only servers without endpoint slices are asked for it: before 1.21",
@@ -83,7 +89,7 @@ UNASKED: dict[str, dict[Asked, str]] = {
 """What RBAC grants and no function of the run asked for."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
     with LocalStack(FLEET, speed=400, policy=POLICY) as running:
         yield running
@@ -95,6 +101,39 @@ def test_what_eks_does_not_manage_is_upgraded_by_every_way_that_there_is(stack: 
     for name, execution in zip(clusters, executions, strict=True):
         ended = stack.wait(execution)
         assert ended["status"] == "SUCCEEDED", (name, ended.get("error"), ended.get("cause"))
+
+
+def test_what_kube_proxy_is_given_is_also_sought_where_others_put_it(stack: LocalStack) -> None:
+    look = {"op": "preflight", "cluster": ACCOUNT_ARN + "odd", "from": "1.34", "target": "1.35", "drainLimitS": 900}
+    assert stack.invoke("inspect", look)["answer"] == "inspection"
+
+
+def test_a_campaign_that_is_gone_on_with_asks_whether_its_upgrades_run(stack: LocalStack) -> None:
+    stack.put_notice(notice_of(["noticed"], "noticed"))
+    until(lambda: in_flight(stack, "noticed"))
+    for campaign in stack.executions("campaign", "RUNNING"):
+        stack.sfn.stop_execution(executionArn=campaign["executionArn"])
+    stack.invoke("intake", {"trigger": "sweep"})
+    until(lambda: version_of(stack, "noticed") == "1.35" and events(stack, "noticed")[-1] == "ended")
+    assert events(stack, "noticed").count("opened") == 1
+
+
+def woken_by(stack: LocalStack, approval: str) -> str | None:
+    """The token of the task that waits for an answer."""
+    (question,) = stack.ledger(f"APPROVAL#{approval}")
+    return question.get("task_token")
+
+
+def test_who_goes_on_with_a_question_is_the_one_who_is_woken(stack: LocalStack) -> None:
+    first = stack.start_upgrade({"cluster": "asking", "target": "1.35"})
+    asked = until(lambda: said(stack, {"op": "approvals"}).get("approvals"))
+    by_first = until(lambda: woken_by(stack, asked[0]["id"]))
+    stack.sfn.stop_execution(executionArn=first)
+    second = stack.start_upgrade({"cluster": "asking", "target": "1.35"})
+    until(lambda: "resumed" in events(stack, "asking"))
+    until(lambda: woken_by(stack, asked[0]["id"]) != by_first)
+    assert said(stack, {"op": "reject", "id": asked[0]["id"], "reason": "not this week"})["text"]
+    assert stack.wait(second)["error"] == "Rejected"
 
 
 @pytest.fixture
