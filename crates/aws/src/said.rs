@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ledger::{AwsLedger, broken, down};
 use crate::table::{BY_KIND, Building, Item, PK, SK, text};
-use crate::transaction::transact;
+use crate::transaction::transaction;
 
 const CONTROL: &str = "CONTROL";
 const KILL_SWITCH: &str = "KILL-SWITCH";
@@ -271,7 +271,8 @@ impl Hears for AwsLedger {
             Ok(TransactWriteItem::builder().put(put.map_err(broken)?).build())
         };
         let items = vec![put(KILL_SWITCH.into())?, put(format!("S#{}", switch.at))?];
-        transact(&self.client, items).await.map_err(|error| down(&error))
+        let sent = transaction(&self.client, items).send().await;
+        sent.map(|_| ()).map_err(|error| down(&error))
     }
 }
 

@@ -1,21 +1,16 @@
 //! Transactions on the table, and nothing else: what each does to its items is told in the log.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
-/// Sends one transaction.
+/// One transaction, to be sent.
 ///
 /// IAM knows no right on transactions, but asks for the rights on their items ("Managing access to transactions" in the
 /// DynamoDB developer guide). The SDK tells of the call alone; this line, with the SDK's own at debug, tells of the rest.
-pub(crate) async fn transact(
-    client: &Client,
-    items: Vec<TransactWriteItem>,
-) -> Result<(), SdkError<TransactWriteItemsError, HttpResponse>> {
+pub(crate) fn transaction(client: &Client, items: Vec<TransactWriteItem>) -> TransactWriteItemsFluentBuilder {
     tracing::debug!(rights = ?items.iter().filter_map(right).collect::<Vec<_>>(), "one transaction");
-    client.transact_write_items().set_transact_items(Some(items)).send().await.map(drop)
+    client.transact_write_items().set_transact_items(Some(items))
 }
 
 /// The right that an item takes.
