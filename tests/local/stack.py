@@ -33,6 +33,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 
 from . import template as sam
+from .calls import Calls
 from .processes import Process, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,9 @@ def _utc(moment: datetime) -> str:
 
 class LocalStack:
     """A running stack; a context manager. All times in real seconds unless said otherwise."""
+
+    calls: Calls | None = None
+    """Where it is kept what the functions of all stacks call; nowhere unless somebody wants it."""
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class LocalStack:
             "LocalEventSource": LOCAL_SOURCE,
             # Which clusters are looked into is the policy's to say.
             "KubernetesAccess": "full",
+            "LogCalls": "false" if self.calls is None else "true",
             **(parameters or {}),
         }
         profile = os.environ.get("EKS_UPGRADE_PROFILE", "demo")
@@ -126,6 +131,13 @@ class LocalStack:
 
     def stop(self) -> None:
         """Ends every process of this stack, and only those."""
+        try:
+            if self.calls is not None and self.outputs:
+                self.calls.take(self, FUNCTIONS)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         # The simulator last: functions in flight then fail in a known way, not for want of a peer.
         for name in ("ministack", "simulator"):
             process = self._processes.pop(name, None)
@@ -225,6 +237,8 @@ class LocalStack:
             MINISTACK_REGION=self.region,
             SFN_WAIT_SCALE=f"{1 / self.speed:.9f}",
             LAMBDA_EXECUTOR="local",
+            # What Lambda tells a function of the template's LogFormat.
+            AWS_LAMBDA_LOG_FORMAT="JSON",
             # Lambda waits a minute, then two, between tries of an asynchronous call.
             LAMBDA_ASYNC_RETRY_BASE_SECONDS=f"{60 / self.speed:.3f}",
             PERSIST_STATE="0",

@@ -207,7 +207,7 @@ def _calls_in(crate: str, *services: str) -> set[str]:
 @pytest.mark.parametrize(
     ("crate", "services", "roles"),
     [
-        ("ec2", ("autoscaling", "ec2", "ssm"), ["KubeRole"]),
+        ("ec2", ("autoscaling", "ec2", "ssm"), ["InspectRole", "KubeRole"]),
         ("aws", ("eks",), ["IntakeRole", "PlanRole", "DecideRole", "ActRole"]),
     ],
 )

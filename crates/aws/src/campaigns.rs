@@ -11,6 +11,7 @@ use eks_upgrade_pipeline::ports::{CampaignLedger, LedgerDown, WriteError};
 
 use crate::ledger::{AwsLedger, broken, down, lease_of};
 use crate::table::{BY_KIND, Building, Item, PK, text};
+use crate::transaction::transaction;
 
 fn campaign_key(campaign: &CampaignId) -> String {
     format!("CAMPAIGN#{campaign}")
@@ -115,7 +116,7 @@ impl CampaignLedger for AwsLedger {
         let head = Put::builder().table_name(&self.table).set_item(Some(head_item(state))).build();
         let head = head.map_err(|error| WriteError::Down(broken(error)))?;
         items.push(TransactWriteItem::builder().put(head).build());
-        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let sent = transaction(&self.client, items).send().await;
         let Err(error) = sent else { return Ok(()) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
             error.as_service_error()

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::chain;
 use crate::table::{BY_KIND, Building, Item, PK, SK, flag, number, text};
+use crate::transaction::transaction;
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -297,7 +298,7 @@ impl Ledger for AwsLedger {
 
     async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {
         let items = self.transaction(&write).map_err(WriteError::Down)?;
-        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let sent = transaction(&self.client, items).send().await;
         let Err(error) = sent else { return Ok(()) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
             error.as_service_error()

@@ -16,6 +16,7 @@ pub mod sdk;
 pub mod sfn;
 pub mod spokes;
 mod table;
+mod transaction;
 mod translate;
 
 use aws_sdk_eks::error::ProvideErrorMetadata;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ledger::{AwsLedger, broken, down};
 use crate::table::{BY_KIND, Building, Item, PK, SK, text};
+use crate::transaction::transaction;
 
 const CONTROL: &str = "CONTROL";
 const KILL_SWITCH: &str = "KILL-SWITCH";
@@ -270,7 +271,7 @@ impl Hears for AwsLedger {
             Ok(TransactWriteItem::builder().put(put.map_err(broken)?).build())
         };
         let items = vec![put(KILL_SWITCH.into())?, put(format!("S#{}", switch.at))?];
-        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let sent = transaction(&self.client, items).send().await;
         sent.map(|_| ()).map_err(|error| down(&error))
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::arn::{ClusterArn, ClusterName, Home};
 use crate::ids::{CampaignId, RunId};
 use crate::policy::{NodeStrategy, Spoke};
-use crate::text::said;
+use crate::text::quoted;
 use crate::version::Minor;
 
 /// What a person, or a campaign, asks of the upgrade state machine.
@@ -166,6 +166,12 @@ impl DoorError {
 const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
 /// Longest reason that is kept, in characters.
 const REASON_CHARS_MAX: usize = 500;
+/// Node groups that a request may name: EKS has 30 a cluster unless its quota was raised.
+const GROUPS_MAX: usize = 200;
+/// Longest name of a node group, in bytes (`CreateNodegroup` in EKS's API reference).
+const GROUP_BYTES_MAX: usize = 63;
+/// Longest version of a launch template, in bytes: a 64-bit number, `$Latest` or `$Default`.
+const VERSION_BYTES_MAX: usize = 20;
 
 impl UpgradeRequest {
     /// Reads a request. `null` and `{}` are turned away like anything else without a cluster.
@@ -175,12 +181,24 @@ impl UpgradeRequest {
             fields.remove(STARTED_BY);
         }
         let request: Self = serde_json::from_value(value)
-            .map_err(|error| DoorError::InvalidRequest(said(&error.to_string())))?;
-        if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
-            let message = format!("the reason is longer than {REASON_CHARS_MAX} characters");
-            return Err(DoorError::InvalidRequest(message));
+            .map_err(|error| DoorError::InvalidRequest(quoted(&error.to_string())))?;
+        request.too_large().map_or(Ok(request), |what| Err(DoorError::InvalidRequest(what)))
+    }
+
+    /// What of it is larger than anybody needs. All of it is kept in the ledger.
+    fn too_large(&self) -> Option<String> {
+        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+            return Some(format!("the reason is longer than {REASON_CHARS_MAX} characters"));
         }
-        Ok(request)
+        if self.launch_templates.len() > GROUPS_MAX {
+            return Some(format!("launchTemplates names more than {GROUPS_MAX} node groups"));
+        }
+        let too_long = |(group, version): (&String, &String)| {
+            group.len() > GROUP_BYTES_MAX || version.len() > VERSION_BYTES_MAX
+        };
+        self.launch_templates.iter().any(too_long).then(|| {
+            "launchTemplates has what is no name of a node group, or no version of a template".into()
+        })
     }
 
     /// The cluster it means, if that is one within `reach`. A name alone means one at home.
@@ -199,7 +217,7 @@ impl UpgradeRequest {
     /// The target it states.
     pub fn stated_target(&self) -> Result<Option<Minor>, DoorError> {
         let unknown = |target: &String| DoorError::UnknownTarget {
-            target: said(target).chars().take(40).collect(),
+            target: quoted(&target.chars().take(40).collect::<String>()),
             newest: "; write a target like 1.35".into(),
         };
         self.target.as_ref().map(|target| target.parse().map_err(|_| unknown(target))).transpose()
@@ -263,6 +281,29 @@ mod tests {
         Home::of_arn("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap()
     }
 
+    #[test]
+    fn a_request_names_no_more_node_groups_than_there_can_be() {
+        let naming = |groups: usize| {
+            let templates: BTreeMap<String, String> =
+                (0..groups).map(|number| (format!("group-{number}"), "4".into())).collect();
+            UpgradeRequest::read(&json!({"cluster": "a", "launchTemplates": templates}))
+        };
+        assert!(naming(GROUPS_MAX).is_ok());
+        let refused = naming(GROUPS_MAX + 1).unwrap_err().to_string();
+        assert!(refused.contains("more than 200 node groups"), "{refused}");
+    }
+
+    #[test]
+    fn what_does_not_read_is_refused_in_one_sentence_however_it_is_written() {
+        let endless = "x\n".repeat(50_000);
+        for value in
+            [json!({"cluster": "a", endless.clone(): 1}), json!({"cluster": "a", "strategy": endless})]
+        {
+            let refused = UpgradeRequest::read(&value).unwrap_err().to_string();
+            assert!(refused.len() < 400 && refused.lines().count() == 1, "{refused}");
+        }
+    }
+
     fn name_of(value: &serde_json::Value) -> &'static str {
         let refused = UpgradeRequest::read(value).and_then(|request| {
             request.stated_target().and(request.cluster_at(Reach { home: &home(), spokes: &[] }))
@@ -281,6 +322,8 @@ mod tests {
             (json!({"cluster": "a", "targt": "1.35"}), "InvalidRequest"),
             (json!({"cluster": "a", "strategy": "brute"}), "InvalidRequest"),
             (json!({"cluster": "a", "reason": "x".repeat(501)}), "InvalidRequest"),
+            (json!({"cluster": "a", "launchTemplates": {"g".repeat(64): "4"}}), "InvalidRequest"),
+            (json!({"cluster": "a", "launchTemplates": {"web": "4".repeat(21)}}), "InvalidRequest"),
             (json!({"cluster": ""}), "MalformedCluster"),
             (json!({"cluster": "arn:aws:eks:us-east-1:1:cluster/a"}), "MalformedCluster"),
             (json!({"cluster": arn("us-east-1", "999999999999")}), "WrongAccount"),

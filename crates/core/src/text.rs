@@ -1,20 +1,20 @@
-//! Text from outside. Making a newtype out of it: the one way in which every parsed word of the domain meets serde
-//! and JSON Schema, so that a value read from JSON passes the same checks as one parsed from a command line. And
-//! repeating it in a message.
+//! Making a newtype out of text: the one way in which every parsed word of the domain meets serde and JSON
+//! Schema, so that a value read from JSON passes the same checks as one parsed from a command line. And what of text
+//! that is none of ours may stand in a sentence of ours.
 
-/// Longest part of a message that repeats what came from outside, in characters. An error of a function becomes the
-/// output of a state, which Step Functions bounds at 256 KiB: beyond, an execution fails past every `Catch`.
-const SAID_CHARS_MAX: usize = 500;
+/// Longest text of others that a sentence of ours quotes, in characters. An error of a function becomes the output of a
+/// state, which Step Functions bounds at 256 KiB: beyond, an execution fails past every `Catch`.
+const QUOTED_CHARS_MAX: usize = 500;
 
-/// What a parser says of a text from outside, fit for one sentence: on one line, and cut where it is too long.
+/// What a sentence quotes of text that somebody else chose: on one line, and not at any length.
 #[must_use]
-pub fn said(message: &str) -> String {
-    let mut chars = message.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut said: String = chars.by_ref().take(SAID_CHARS_MAX).collect();
-    if chars.next().is_some() {
-        said.push('…');
+pub fn quoted(text: &str) -> String {
+    let mut plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut quoted: String = plain.by_ref().take(QUOTED_CHARS_MAX).collect();
+    if plain.next().is_some() {
+        quoted.push('…');
     }
-    said
+    quoted
 }
 
 /// Gives a type with `FromStr` and `Display` its serde and schema implementations: a string on the wire.
@@ -51,11 +51,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_stays_on_one_line_and_is_cut() {
-        assert_eq!(said("unknown field `a\nb`"), "unknown field `a b`");
-        let long = said(&"ä".repeat(SAID_CHARS_MAX + 1));
-        assert_eq!(long.chars().count(), SAID_CHARS_MAX + 1);
-        assert!(long.ends_with('…'));
-        assert_eq!(said(&"ä".repeat(SAID_CHARS_MAX)), "ä".repeat(SAID_CHARS_MAX));
+    fn what_is_quoted_is_one_line_and_short() {
+        assert_eq!(quoted("unknown field `a`"), "unknown field `a`");
+        assert_eq!(quoted("one\ntwo\u{1b}[31m"), "one two [31m");
+        assert_eq!(quoted(&"x".repeat(QUOTED_CHARS_MAX)).len(), QUOTED_CHARS_MAX);
+        let long = quoted(&"é".repeat(10_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (QUOTED_CHARS_MAX + 1, true));
     }
 }

@@ -22,8 +22,8 @@ pub enum PipelineError {
     /// The ledger of the run is not what was written: somebody changed it, or a newer version wrote it.
     #[error("the ledger of the run cannot be used: {0}")]
     LedgerBroken(#[from] LedgerError),
-    /// Another execution has taken the run over.
-    #[error("run {0} belongs to another execution by now")]
+    /// Another execution has taken the run over, or ended it.
+    #[error("run {0} is over, or belongs to another execution by now")]
     LeaseLost(RunId),
     /// There is no such run, plan, hop or step.
     #[error("run {run} has no {what}")]

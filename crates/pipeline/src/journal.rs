@@ -122,12 +122,15 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
     }
 
     /// Records what `think` makes of the state; thinks again when others wrote meanwhile. Gives the events
-    /// that were written.
+    /// that were written. Nothing is added to a run that is over: whoever ended it has the lease no more.
     pub async fn record(&mut self, think: impl Fn(&RunState) -> Vec<Event> + Send) -> Answer<Vec<Event>> {
         for _ in 0..CONFLICTS_MAX {
             let events = think(&self.state);
             if events.is_empty() {
                 return Ok(events);
+            }
+            if self.state.ended.is_some() {
+                return Err(PipelineError::LeaseLost(self.lease.run.clone()));
             }
             match self.write(events.clone(), LeaseChange::Hold).await {
                 Ok(()) => return Ok(events),

@@ -33,6 +33,8 @@ pub struct Voice<L, W, I, T> {
 const EXPIRES_S: std::ops::RangeInclusive<u32> = 300..=30 * 86_400;
 /// How long a reason may be, in characters.
 const REASON_CHARS: std::ops::RangeInclusive<usize> = 1..=500;
+/// How long the words may be for what is consented to, in characters: a finding and its subject, or a name.
+const SCOPE_CHARS_MAX: usize = 300;
 
 impl<L: Hears, W: Wakes, I: Identifies, T: Time> Voice<L, W, I, T> {
     /// Takes in one thing that is said.
@@ -40,6 +42,7 @@ impl<L: Hears, W: Wakes, I: Identifies, T: Time> Voice<L, W, I, T> {
         let VoiceRequest { proof, say } = request;
         // Nothing is asked of STS for what may not be said by anybody.
         check_reason(say)?;
+        check_scope(say)?;
         let by = match self.identities.verify(proof, &say.text()).await {
             Ok(by) => by,
             Err(Unproven::Refused(why)) => return Err(PipelineError::Unproven(why)),
@@ -208,6 +211,15 @@ fn check_reason(say: &Say) -> Answer<()> {
     Err(PipelineError::NotSayable(text))
 }
 
+fn check_scope(say: &Say) -> Answer<()> {
+    let Say::Consent { scope, .. } = say else { return Ok(()) };
+    if scope.to_string().chars().count() <= SCOPE_CHARS_MAX {
+        return Ok(());
+    }
+    let text = format!("say what is consented to in at most {SCOPE_CHARS_MAX} characters");
+    Err(PipelineError::NotSayable(text))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -325,6 +337,7 @@ mod tests {
             (consent(CLUSTER, ConsentScope::RollBack, 300), "heard"),
             (consent(CLUSTER, ConsentScope::RollBack, 299), "NotSayable"),
             (consent(CLUSTER, ConsentScope::RollBack, 30 * 86_400 + 1), "NotSayable"),
+            (consent(CLUSTER, ConsentScope::Force { node_group: "x".repeat(300) }, 3_600), "NotSayable"),
             (consent(CLUSTER, unwell(Code::ClusterUnwell), 3_600), "heard"),
             (consent(CLUSTER, unwell(Code::SkewExceeded), 3_600), "NotSayable"),
             (consent("arn:aws:eks:eu-west-1:222222222222:cluster/a", ConsentScope::RollBack, 300), "heard"),

@@ -15,6 +15,7 @@ use eks_upgrade_aws::sdk;
 use eks_upgrade_clock::{Clock, ClockError};
 use eks_upgrade_core::arn::Home;
 use eks_upgrade_core::policy::{PolicyDocument, PolicyError};
+use eks_upgrade_core::text::quoted;
 use eks_upgrade_pipeline::error::{Answer, PipelineError};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -179,10 +180,10 @@ where
     Handle: Fn(Request, Home) -> Running,
     Running: Future<Output = Answer<Reply>>,
 {
-    let malformed = |why: String| Named(PipelineError::MalformedPayload(why));
+    let malformed = |why: &str| Named(PipelineError::MalformedPayload(quoted(why)));
     let home =
-        Home::of_arn(&event.context.invoked_function_arn).map_err(|error| malformed(error.to_string()))?;
-    let request = serde_json::from_value(event.payload).map_err(|error| malformed(error.to_string()))?;
+        Home::of_arn(&event.context.invoked_function_arn).map_err(|error| malformed(&error.to_string()))?;
+    let request = serde_json::from_value(event.payload).map_err(|error| malformed(&error.to_string()))?;
     // On the heap: the use cases' futures are too deep for the compiler to lay out in one piece.
     Box::pin(handle(request, home)).await.map_err(Named)
 }

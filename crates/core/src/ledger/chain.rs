@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::LedgerError;
 use crate::ids::digest;
-use crate::text::said;
+use crate::text::quoted;
 
 /// A line as it is kept: its exact text, and that text's hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Sealed {
     /// The line in it.
     pub fn read<L: Line>(&self) -> Result<L, LedgerError> {
         serde_json::from_str(&self.body)
-            .map_err(|error| LedgerError::Unreadable { seq: self.seq, why: said(&error.to_string()) })
+            .map_err(|error| LedgerError::Unreadable { seq: self.seq, why: quoted(&error.to_string()) })
     }
 
     /// The line in it, if it follows the one with this place and hash.

@@ -13,7 +13,7 @@ use super::settings::{Bake, EndOfSupport, NodeHops, NodeStrategy, StepName};
 use super::{Policy, TargetRule, tags};
 use crate::arn::{AccountId, ClusterArn, Home, Region};
 use crate::ids::digest;
-use crate::text::said;
+use crate::text::quoted;
 use crate::window::{Freeze, Schedule, Window};
 
 /// Which clusters take part: those that carry this tag.
@@ -317,7 +317,7 @@ impl PolicyDocument {
         });
         let document = if has_content { parse(yaml)? } else { Self::default() };
         document.check().map_err(|message| {
-            let message = said(&message);
+            let message = quoted(&message);
             let (line, field) = place_of(yaml, &message);
             match line {
                 Some(line) => PolicyError::Form { line, column: 1, field, message },
@@ -458,7 +458,7 @@ fn parse(yaml: &str) -> Result<PolicyDocument, PolicyError> {
     let parsed = serde_saphyr::with_deserializer_from_str(yaml, |deserializer| {
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             let path = error.path().to_string();
-            field = Some(said(&path)).filter(|path| path != ".");
+            field = Some(quoted(&path)).filter(|path| path != ".");
             error.into_inner()
         })
     });

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::{Policy, PolicyError};
-use crate::text::said;
+use crate::text::quoted;
 
 /// The tag that overrides how nodes are replaced.
 pub const STRATEGY_TAG: &str = "eks-upgrade:strategy";
@@ -51,5 +51,5 @@ fn read<T: FromStr<Err: Display>>(
 }
 
 fn refused(tag: &'static str, error: &impl Display) -> PolicyError {
-    PolicyError::Tag { tag, message: said(&error.to_string()) }
+    PolicyError::Tag { tag, message: quoted(&error.to_string()) }
 }
