@@ -466,7 +466,7 @@ fn parse(yaml: &str) -> Result<PolicyDocument, PolicyError> {
         let place = error.location();
         let message = error.without_snippet().to_string();
         // The place is told apart.
-        let message = said(message.split(" at line ").next().unwrap_or_default());
+        let message = quoted(message.split(" at line ").next().unwrap_or_default());
         PolicyError::Form {
             line: place.map_or(1, |place| place.line()),
             column: place.map_or(1, |place| place.column()),
