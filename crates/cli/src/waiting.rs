@@ -130,6 +130,7 @@ mod tests {
             strikes: 0,
             eviction_failed: false,
             conflicted: false,
+            waits_since: None,
             last: None,
             took_s: None,
             roll: None,

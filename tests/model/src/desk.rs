@@ -143,6 +143,7 @@ impl Desk {
     }
 
     /// Answers the call at a place; the clock shows `now` from here on. `false` when none is open there.
+    #[must_use]
     pub fn answer(&self, place: usize, answered: Answered, now: Timestamp) -> bool {
         let mut papers = self.papers();
         let Some(waker) = papers.wakers.remove(&place) else { return false };

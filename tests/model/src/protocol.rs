@@ -244,11 +244,11 @@ impl Protocol {
         state.move_to(world);
     }
 
-    fn end(&self, state: &mut State, index: usize, stage: Stage) {
+    fn end(&self, state: &mut State, index: usize, ends: Stage) {
         // Whoever is still at work for it works on.
         let tasks = std::mem::take(&mut state.executions[index].tasks);
         state.strays.extend(tasks);
-        state.executions[index].stage = stage;
+        state.executions[index].stage = ends;
         let arn = self.inputs[index].execution.clone();
         self.set_over(state, &arn, true);
     }
@@ -294,8 +294,8 @@ impl Protocol {
             }
             Then::Wait(seconds) => {
                 let until = self.world(state).now + SignedDuration::from_secs(i64::from(seconds));
-                let stage = Stage::Waiting { back: id, until, stale: false };
-                state.executions[index] = Execution { stage, tasks: Vec::new() };
+                let waiting = Stage::Waiting { back: id, until, stale: false };
+                state.executions[index] = Execution { stage: waiting, tasks: Vec::new() };
             }
             Then::Over(end) => {
                 state.executions[index].tasks.clear();

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use crate::function::{Invocation, Reply, Request};
 use crate::machine::{End, Then, follow_side};
 use crate::protocol::{Protocol, State};
+use crate::setup::Setup;
 use crate::world::{Caller, Fate, World};
 
 /// More invocations than the longest way to the end takes; a way that is longer goes in circles.
@@ -34,7 +35,6 @@ impl Protocol {
         for _ in 0..INVOCATIONS_MAX {
             let reply = self.invoke(&request, &mut world);
             match input.follow(&request, &reply) {
-                Then::Again => return false,
                 Then::Invoke(next) => request = next,
                 Then::SideBySide(all) => {
                     for one in all {
@@ -50,9 +50,9 @@ impl Protocol {
                     world.now += SignedDuration::from_secs(i64::from(seconds));
                 }
                 // Turned away means that there is nothing left to do.
-                Then::Over(End::Completed) => return self.is_done(&world),
-                Then::Over(End::Refused) => return world.holder().is_none() && self.is_done(&world),
-                Then::Over(_) => return false,
+                Then::Over(End::Completed) => return Self::is_done(&world),
+                Then::Over(End::Refused) => return world.holder().is_none() && Self::is_done(&world),
+                Then::Again | Then::Over(_) => return false,
             }
         }
         false
@@ -75,8 +75,8 @@ impl Protocol {
         }
     }
 
-    fn is_done(&self, world: &World) -> bool {
-        let target = self.setup.target();
+    fn is_done(world: &World) -> bool {
+        let target = Setup::target();
         world.eks.cluster.version == target && world.eks.groups.values().all(|group| group.version == target)
     }
 }

@@ -88,7 +88,7 @@ impl Setup {
     }
 
     /// Where everything is to end.
-    pub(crate) fn target(&self) -> Minor {
+    pub(crate) fn target() -> Minor {
         minor(34)
     }
 

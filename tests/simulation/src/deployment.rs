@@ -237,7 +237,7 @@ impl Deployment {
                 let policy = self.policy.borrow().clone();
                 let eks = self.reading.clone();
                 let plan = PlanRun { eks, ledger, executions: ledger, time, policy, home: home() };
-                lambda(payload, async |request: PlanRequest| plan.plan(&request).await)
+                lambda(payload, async |request: PlanRequest| Box::pin(plan.plan(&request)).await)
             }
             "${DecideFunctionArn}" => {
                 let eks = self.reading.clone();
@@ -251,7 +251,7 @@ impl Deployment {
             }
             "${ActFunctionArn}" => {
                 let act = Act { eks: self.acting.clone(), ledger, time };
-                lambda(payload, async |request: ActRequest| act.act(&request).await)
+                lambda(payload, async |request: ActRequest| Box::pin(act.act(&request)).await)
             }
             "${IntakeFunctionArn}" => {
                 let intake = Intake {

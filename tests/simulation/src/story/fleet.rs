@@ -275,8 +275,8 @@ fn breaks(chance: &mut Chance) -> Value {
     let mut breaks = json!({"after_m": chance.between(0, 90)});
     match chance.between(0, 2) {
         0 => {
-            breaks["health_issue"] =
-                json!({"code": "ClusterUnreachable", "message": "the API server does not answer"})
+            let message = "the API server does not answer";
+            breaks["health_issue"] = json!({"code": "ClusterUnreachable", "message": message});
         }
         1 => breaks["insight"] = json!({"name": "Cluster health issues", "status": "ERROR"}),
         _ => breaks["addon"] = json!({"name": "coredns"}),
