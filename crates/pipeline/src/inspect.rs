@@ -111,7 +111,7 @@ impl<I: Insides + TriesEvictions, G: Groups> Inspect<I, G> {
     /// Whether an eviction without effect is refused as foretold; `None` where the server lets nobody try.
     async fn confirmed(&self, cluster: &ClusterArn, held: &Held) -> Option<bool> {
         let (namespace, name) = held.pod.split_once('/')?;
-        let pod = PodName { namespace: namespace.to_owned(), name: name.to_owned() };
+        let pod = PodName { namespace: namespace.to_owned(), name: name.to_owned(), uid: None };
         match self.inside.try_eviction(cluster, &pod).await {
             Ok(Evicted::NotNow(_) | Evicted::Refused(_)) => Some(true),
             Ok(Evicted::Leaves | Evicted::Gone) => Some(false),
