@@ -417,6 +417,7 @@ impl Inspects for &FakeEks {
             | InspectRequest::Held { cluster, .. }
             | InspectRequest::Components { cluster }
             | InspectRequest::Following { cluster } => cluster,
+            InspectRequest::Policy {} => return InspectAnswer::Unseen("only people ask for it".into()),
         };
         let inside = match self.inner(cluster, "kube:List", |inner| inner.inside.clone()).await {
             Ok(inside) => inside,
@@ -437,6 +438,7 @@ impl Inspects for &FakeEks {
                 inside.components.get().cloned().map(InspectAnswer::Components)
             }
             InspectRequest::Following { .. } => Following::of(&inside).map(InspectAnswer::Following),
+            InspectRequest::Policy {} => Err(Unseen("only people ask for it".into())),
         };
         answer.unwrap_or_else(|Unseen(why)| InspectAnswer::Unseen(why))
     }
