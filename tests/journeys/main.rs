@@ -8,6 +8,7 @@
 
 mod addons;
 mod approvals;
+mod autoscaler;
 mod bakes;
 mod campaigns;
 mod consents;

@@ -123,7 +123,7 @@ impl<'w> MakeWriter<'w> for Kept {
 async fn everything(found: Found, name: &str) -> String {
     let (reads, writes) = (KubeReads::new(found.clone()), KubeWrites::new(found));
     let cluster = named(name);
-    let pod = PodName { namespace: "default".into(), name: "web".into() };
+    let pod = PodName { namespace: "default".into(), name: "web".into(), uid: None };
     let inside = reads.inside(&cluster, Depth::All).await;
     let evicted = reads.try_eviction(&cluster, &pod).await;
     let cordoned = writes.cordon(&cluster, "node", Some("run")).await;

@@ -120,7 +120,7 @@ async fn what_is_no_matter_of_patience_is_asked_once() {
 
 #[tokio::test]
 async fn a_budget_that_refuses_is_no_busy_server() {
-    let pod = PodName { namespace: "shop".into(), name: "web".into() };
+    let pod = PodName { namespace: "shop".into(), name: "web".into(), uid: None };
     let budget =
         json!({"causes": [{"reason": "DisruptionBudget", "message": "it needs 2"}], "retryAfterSeconds": 1});
     let (script, found) = Script::served([refusal(429, "not now", &budget)]).await;
@@ -137,7 +137,7 @@ async fn a_budget_that_refuses_is_no_busy_server() {
 
 #[tokio::test]
 async fn an_eviction_that_fails_for_another_reason_is_no_verdict_on_the_pod() {
-    let pod = PodName { namespace: "shop".into(), name: "web".into() };
+    let pod = PodName { namespace: "shop".into(), name: "web".into(), uid: None };
     let (_, found) = Script::served([refusal(500, "etcd is away", &json!({}))]).await;
     let down = KubeWrites::new(found).evict(&named("busy"), &pod).await.unwrap_err();
     assert!(!down.denied && down.why.contains("etcd is away"), "{down}");

@@ -42,7 +42,7 @@ impl Inside {
     }
 
     fn named(&self, name: &str) -> PodName {
-        PodName { namespace: self.namespace.clone(), name: name.to_owned() }
+        PodName { namespace: self.namespace.clone(), name: name.to_owned(), uid: None }
     }
 
     fn pods(&self) -> Api<Pod> {

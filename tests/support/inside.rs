@@ -29,6 +29,7 @@ pub const FAMILY: &str = "amazon-linux-2023/x86_64/standard";
 
 /// One cluster's inside.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // What is odd about it, each by itself.
 pub struct FakeInside {
     /// What is there.
     pub inside: Inside,
@@ -38,6 +39,8 @@ pub struct FakeInside {
     pub nodes_join: bool,
     /// Whether a container of the first pod crashes again and again, whichever pod that is.
     pub crashes: bool,
+    /// Whether deployments may be scaled to nothing only.
+    pub denies_replicas: bool,
     /// Whether no pod starts with another image than the one it has.
     pub every_image_is_bad: bool,
     /// The minor of each launch template version.
@@ -73,6 +76,7 @@ pub fn empty_inside(at: Timestamp, server: Minor) -> FakeInside {
         unreachable: None,
         nodes_join: true,
         crashes: false,
+        denies_replicas: false,
         every_image_is_bad: false,
         templates: BTreeMap::new(),
         joining: Vec::new(),
@@ -144,6 +148,7 @@ impl FakeInside {
             subnets: vec!["subnet-a".into()],
             template: Some(Template { id: "lt-1".into(), version: "1".into() }),
             suspended: Vec::new(),
+            released: true,
         });
         self
     }
@@ -208,6 +213,7 @@ impl FakeInside {
         all(&mut self.inside.pods).push(Pod {
             namespace: "shop".into(),
             name: format!("{app}-{}", self.made),
+            uid: format!("uid-{}", self.made),
             labels: BTreeMap::from([("app".into(), app.into())]),
             phase: if node.is_some() { Phase::Running } else { Phase::Pending },
             ready: node.is_some(),
@@ -315,10 +321,7 @@ impl FakeInside {
     }
 
     fn evict(&mut self, pod: &PodName, dry: bool) -> Evicted {
-        let Some(place) = all(&mut self.inside.pods)
-            .iter()
-            .position(|p| p.name == pod.name && p.namespace == pod.namespace)
-        else {
+        let Some(place) = all(&mut self.inside.pods).iter().position(|p| is_meant(p, pod)) else {
             return Evicted::Gone;
         };
         let labels = self.inside.pods.get().unwrap()[place].labels.clone();
@@ -370,6 +373,12 @@ impl FakeInside {
     }
 }
 
+/// Whether a call that names a pod means this one.
+fn is_meant(pod: &Pod, named: &PodName) -> bool {
+    let same_name = pod.namespace == named.namespace && pod.name == named.name;
+    same_name && named.uid.as_ref().is_none_or(|uid| *uid == pod.uid)
+}
+
 impl FakeEks {
     /// Gives a cluster an inside.
     pub fn look_into(&self, cluster: &str, inside: FakeInside) {
@@ -402,11 +411,14 @@ impl FakeEks {
 
 impl Inspects for &FakeEks {
     async fn inspect(&self, request: &InspectRequest) -> InspectAnswer {
-        let (InspectRequest::Preflight { cluster, .. }
-        | InspectRequest::Vitals { cluster }
-        | InspectRequest::Held { cluster, .. }
-        | InspectRequest::Components { cluster }
-        | InspectRequest::Following { cluster }) = request;
+        let cluster = match request {
+            InspectRequest::Preflight { cluster, .. }
+            | InspectRequest::Vitals { cluster }
+            | InspectRequest::Held { cluster, .. }
+            | InspectRequest::Components { cluster }
+            | InspectRequest::Following { cluster } => cluster,
+            InspectRequest::Policy {} => return InspectAnswer::Unseen("only people ask for it".into()),
+        };
         let inside = match self.inner(cluster, "kube:List", |inner| inner.inside.clone()).await {
             Ok(inside) => inside,
             Err(down) => return InspectAnswer::Unseen(down.to_string()),
@@ -426,6 +438,7 @@ impl Inspects for &FakeEks {
                 inside.components.get().cloned().map(InspectAnswer::Components)
             }
             InspectRequest::Following { .. } => Following::of(&inside).map(InspectAnswer::Following),
+            InspectRequest::Policy {} => Err(Unseen("only people ask for it".into())),
         };
         answer.unwrap_or_else(|Unseen(why)| InspectAnswer::Unseen(why))
     }
@@ -471,7 +484,7 @@ impl InsideWrites for &FakeEks {
 
     async fn delete_pod(&self, cluster: &ClusterArn, pod: &PodName) -> Result<(), EksDown> {
         let delete = |inner: &mut FakeInside| {
-            let place = all(&mut inner.inside.pods).iter().position(|other| other.name == pod.name);
+            let place = all(&mut inner.inside.pods).iter().position(|other| is_meant(other, pod));
             inner.done.push(format!("delete {}", pod.name));
             if let Some(place) = place {
                 inner.lose(place);
@@ -486,6 +499,9 @@ impl InsideWrites for &FakeEks {
         deployment: &str,
         replicas: u32,
     ) -> Result<Option<u32>, EksDown> {
+        if replicas > 0 && self.inner(cluster, "kube:Scale", |inner| inner.denies_replicas).await? {
+            return Err(EksDown { operation: "kube:Scale", denied: true, why: "no right to scale".into() });
+        }
         let scale = |inner: &mut FakeInside| {
             inner.done.push(format!("scale {deployment} to {replicas}"));
             let (_, name) = deployment.split_once('/')?;

@@ -10,8 +10,11 @@ use eks_upgrade_aws::sfn::AwsExecutions;
 use eks_upgrade_clock::Clock;
 use eks_upgrade_core::arn::{ClusterArn, ClusterName, Home};
 use eks_upgrade_core::ids::RunId;
-use eks_upgrade_core::policy::Spoke;
+use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest};
+use eks_upgrade_core::policy::{PolicyDocument, Spoke};
+use eks_upgrade_pipeline::ports::inside::Inspects;
 
+use crate::policy::file::Meant;
 use crate::{Common, show};
 
 /// A deployment, as the command line reaches it.
@@ -38,6 +41,15 @@ impl Reach {
     pub fn eks(&self, home: &Home, spokes: &[Spoke]) -> AwsEks {
         let inspect = format!("{}-inspect", self.stack);
         AwsEks::inspecting(&self.sdk, home.clone(), spokes.to_vec(), Some(inspect))
+    }
+
+    /// The policy that is meant: the file's, or else the deployment's, which its inspect function knows.
+    pub async fn policy(&self, file: Option<PolicyDocument>) -> Meant {
+        let deployment = async || match self.home().await {
+            Ok(home) => self.eks(&home, &[]).inspect(&InspectRequest::Policy {}).await,
+            Err(error) => InspectAnswer::Unseen(format!("{error:#}")),
+        };
+        Meant::of(file, deployment).await
     }
 
     /// The ledger.

@@ -51,17 +51,18 @@ pub async fn run(common: &Common, args: &RollBackArgs) -> anyhow::Result<ExitCod
     if !args.yes && !asks {
         return Err(Usage("give --yes where nobody can be asked: there is no terminal here".into()).into());
     }
-    let document = args.policy.read()?;
+    let file = args.policy.read()?;
     let reach = Reach::new(common).await?;
+    let meant = reach.policy(file).await;
     let request = request(args);
-    let proposal = propose(&reach, &document, &request).await?;
+    let proposal = propose(&reach, meant, &request).await?;
     // Nothing is consented to that was not shown.
     anyhow::ensure!(
         goes_back(&proposal.plan),
         "the plan is not one of the way back: nothing was said or started"
     );
     let cluster = proposal.plan.cluster.clone();
-    let eks = reach.eks(&reach.home().await?, &document.spokes);
+    let eks = reach.eks(&reach.home().await?, &proposal.meant.document.spokes);
     let updates = recent_updates(&eks, &cluster, &Resource::ControlPlane).await?;
     let closes = way_back_closes(&updates, proposal.plan.from);
     if !common.json {

@@ -12,6 +12,7 @@ use eks_upgrade_core::waits::Span;
 use jiff::Timestamp;
 
 use crate::plan::{Proposal, just_opened};
+use crate::policy::file::{Meant, Source};
 
 /// When it is: a Tuesday.
 pub fn now() -> Timestamp {
@@ -59,6 +60,7 @@ pub fn proposal(policy: &str) -> Proposal {
         calendar: Calendar::new(Vec::new()),
         cluster,
         policy,
+        meant: Meant { document, source: Source::File },
         controls: Controls::default(),
         unread: None,
         now: now(),

@@ -141,6 +141,8 @@ pub enum Code {
     NodeAddresses,
     /// A zone that has no room for the node that a rolling update adds first.
     SurgeRoom,
+    /// A group that EKS does not manage, and whose owner does not let it be rolled.
+    GroupNotReleased,
     /// Volumes of a zone that has one node or none.
     ZonalVolumes,
     /// A node pool whose disruption budget is nothing.
@@ -211,6 +213,7 @@ impl Code {
         Self::ControlPlaneAddresses,
         Self::NodeAddresses,
         Self::SurgeRoom,
+        Self::GroupNotReleased,
         Self::ZonalVolumes,
         Self::PoolBudgetZero,
         Self::DoNotDisrupt,

@@ -47,6 +47,22 @@ pub enum Hold {
     },
 }
 
+/// What holds for longer than this, in seconds, is long: Cluster Autoscaler is not kept paused for it.
+const LONG_S: u32 = 300;
+
+impl Hold {
+    /// Whether it lasts for longer than some minutes. What nodes and pods need to recover may be short, and the kill
+    /// switch keeps even what would put things back.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        match self {
+            Self::Until { wait_for: WaitFor::Window, seconds, .. } => *seconds > LONG_S,
+            Self::Until { .. } => false,
+            Self::Approval { .. } | Self::Never { .. } => true,
+        }
+    }
+}
+
 /// Whether the step is of the way back, and somebody consented to that.
 fn wanted_by_a_person(step: &Step, controls: &Controls, now: Timestamp) -> bool {
     let back = matches!(step.kind, StepKind::RollBack { .. } | StepKind::SupportType {});

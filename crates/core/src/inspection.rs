@@ -13,6 +13,7 @@ use crate::health::Vitals;
 use crate::inside::{
     AutoScalingGroup, Component, Inside, Node, NodeGroupOf, Owner, Seen, Unseen, Workload, WorkloadKind,
 };
+use crate::policy::PolicyDocument;
 use crate::preflight::{self, Upgrade};
 use crate::version::Minor;
 
@@ -55,6 +56,8 @@ pub enum InspectRequest {
         /// The cluster.
         cluster: ClusterArn,
     },
+    /// By which policy the deployment goes: a person's plan should be made by the same. Answered with it.
+    Policy {},
 }
 
 /// What the inspect function answers.
@@ -71,6 +74,8 @@ pub enum InspectAnswer {
     Components(Vec<Component>),
     /// To [`InspectRequest::Following`].
     Following(Following),
+    /// To [`InspectRequest::Policy`].
+    Policy(Box<PolicyDocument>),
     /// It could not be read, for this reason; never the same as nothing being there.
     Unseen(String),
 }

@@ -84,6 +84,9 @@ pub fn queries(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> BT
         match state.steps.get(&step.id).map(|progress| &progress.phase) {
             Some(Phase::InFlight { since, .. }) if step.span.is_quiet(*since, now) => {}
             Some(Phase::InFlight { update, .. }) => {
+                // EKS has no word on it: that the cluster is still what the run is about has to be seen.
+                queries
+                    .extend(matches!(step.kind, StepKind::SelfManagedNodes { .. }).then_some(Query::Cluster));
                 queries.extend(step.kind.resource().map(|resource| Query::Update(resource, update.clone())));
             }
             Some(Phase::Baking { .. }) => queries.extend(bake::queries(state)),

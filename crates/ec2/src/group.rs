@@ -8,6 +8,9 @@ use crate::count;
 /// EKS puts this tag on the groups behind its own node groups.
 const MANAGED: &str = "eks:nodegroup-name";
 
+/// With this tag the owner of a group lets it be rolled: the function's rights hang on it.
+const RELEASED: &str = "eks-upgrade:managed";
+
 /// Whether EKS manages the group.
 pub(crate) fn is_managed(group: &sdk::AutoScalingGroup) -> bool {
     group.tags().iter().any(|tag| tag.key() == Some(MANAGED))
@@ -39,6 +42,7 @@ pub(crate) fn read(from: &sdk::AutoScalingGroup) -> AutoScalingGroup {
         subnets: subnets(from),
         template: template(from),
         suspended: suspended.filter_map(|one| one.process_name()).map(str::to_owned).collect(),
+        released: from.tags().iter().any(|tag| tag.key() == Some(RELEASED) && tag.value() == Some("true")),
     }
 }
 
@@ -100,6 +104,7 @@ mod tests {
             subnets: vec!["subnet-a".into(), "subnet-b".into()],
             template: Some(Template { id: "lt-1".into(), version: "3".into() }),
             suspended: vec!["AZRebalance".into()],
+            released: false,
         };
         assert_eq!(read(&group), expected);
     }
@@ -113,6 +118,16 @@ mod tests {
         let mixed = MixedInstancesPolicy::builder().build();
         assert_eq!(template(group().mixed_instances_policy(mixed).build()), None);
         assert_eq!(template(group().set_launch_template(None).launch_configuration_name("lc").build()), None);
+    }
+
+    #[test]
+    fn only_the_tag_with_its_value_releases_a_group() {
+        let tagged = |value: &str| {
+            let tag = TagDescription::builder().key(RELEASED).value(value).build();
+            read(&group().tags(tag).build()).released
+        };
+        assert!(tagged("true"));
+        assert!(!tagged("false"));
     }
 
     #[test]

@@ -91,6 +91,12 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
     /// Looks at the hop at this place of the plan, records what the look shows, and decides.
     pub async fn round(&self, run: &RunId, fence: Fence, at: usize, by: &ExecutionArn) -> Answer<Round> {
         let mut journal = self.load(run, fence, by).await?;
+        let decided = self.decide_of(&mut journal, at).await;
+        decided.map_err(|error| error.with_paused(journal.state.paused_autoscaler()))
+    }
+
+    async fn decide_of(&self, journal: &mut Journal<'_, L, T>, at: usize) -> Answer<Decision> {
+        let run = journal.state.run.clone();
         let hop = hop_at(&journal.state, at)?.clone();
         let name = journal.state.opened.cluster.clone();
         let controls = controls(&self.ledger, &name, Some(&journal.state)).await?;
@@ -176,6 +182,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
     ) -> Answer<CloseAnswer> {
         let mut journal = self.load(run, fence, by).await?;
         let first = journal.state.ended.is_none();
+        let ending = ending.with_paused(journal.state.paused_autoscaler());
         journal.close(ending).await?;
         if first {
             self.learn(&journal.state).await;

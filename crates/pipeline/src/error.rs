@@ -4,6 +4,7 @@ use eks_upgrade_core::control::NotCounted;
 use eks_upgrade_core::door::DoorError;
 use eks_upgrade_core::ids::{CampaignId, RunId};
 use eks_upgrade_core::ledger::LedgerError;
+use eks_upgrade_core::roll::Paused;
 
 use crate::ports::{EksDown, LedgerDown};
 
@@ -73,6 +74,18 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// The same of a run that has Cluster Autoscaler paused: should it be interrupted, people are told.
+    #[must_use]
+    pub fn with_paused(self, paused: Option<&Paused>) -> Self {
+        match (self, paused) {
+            (Self::EksUnavailable(EksDown { operation, denied, why }), Some(paused)) => {
+                let why = format!("{why}; {} ({})", paused.in_words(), paused.restore_command());
+                Self::EksUnavailable(EksDown { operation, denied, why })
+            }
+            (other, _) => other,
+        }
+    }
+
     /// Its name, for `ErrorEquals`.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -7,6 +7,7 @@ use eks_upgrade_core::drain::{self, Held};
 use eks_upgrade_core::health::Vitals;
 use eks_upgrade_core::inside::{Capacity, Inside, Seen, Unseen};
 use eks_upgrade_core::inspection::{Following, InspectAnswer, InspectRequest, Inspection};
+use eks_upgrade_core::policy::PolicyDocument;
 use eks_upgrade_core::preflight::Upgrade;
 
 use crate::error::Answer;
@@ -19,6 +20,8 @@ pub struct Inspect<I, G> {
     pub inside: I,
     /// The groups behind their nodes.
     pub groups: G,
+    /// The deployment's policy.
+    pub policy: PolicyDocument,
 }
 
 /// Pods whose eviction is tried, without effect, to confirm what was foretold: each costs a call.
@@ -48,6 +51,7 @@ impl<I: Insides + TriesEvictions, G: Groups> Inspect<I, G> {
                 let inside = self.inside.inside(cluster, Depth::Following).await;
                 Following::of(&inside).map(InspectAnswer::Following)
             }
+            InspectRequest::Policy {} => Ok(InspectAnswer::Policy(Box::new(self.policy.clone()))),
         };
         Ok(answer.unwrap_or_else(|Unseen(why)| InspectAnswer::Unseen(why)))
     }
@@ -111,7 +115,7 @@ impl<I: Insides + TriesEvictions, G: Groups> Inspect<I, G> {
     /// Whether an eviction without effect is refused as foretold; `None` where the server lets nobody try.
     async fn confirmed(&self, cluster: &ClusterArn, held: &Held) -> Option<bool> {
         let (namespace, name) = held.pod.split_once('/')?;
-        let pod = PodName { namespace: namespace.to_owned(), name: name.to_owned() };
+        let pod = PodName { namespace: namespace.to_owned(), name: name.to_owned(), uid: None };
         match self.inside.try_eviction(cluster, &pod).await {
             Ok(Evicted::NotNow(_) | Evicted::Refused(_)) => Some(true),
             Ok(Evicted::Leaves | Evicted::Gone) => Some(false),

@@ -67,18 +67,21 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         }
     }
 
-    /// Takes over the lease of a run whose execution has ended. `None` when somebody was faster.
+    /// Takes over the lease of a run whose execution has ended, and records that and what else follows from it in one
+    /// go. `None` when somebody was faster.
     pub async fn take_over(
         ledger: &'a L,
         time: &'a T,
         seen: Lease,
         by: &ExecutionArn,
+        also: Option<Event>,
     ) -> Answer<Option<Self>> {
         let state = read(ledger, &seen.run).await?;
         let lease = Lease { execution: by.clone(), fence: Fence(seen.fence.0 + 1), ..seen.clone() };
         let mut journal = Self { ledger, time, lease, state };
         let resumed = Event::Resumed { execution: by.clone() };
-        match journal.write(vec![resumed], LeaseChange::Take { seen: Some(seen) }).await {
+        let events = std::iter::once(resumed).chain(also).collect();
+        match journal.write(events, LeaseChange::Take { seen: Some(seen) }).await {
             Ok(()) => Ok(Some(journal)),
             Err(Failed::Conflict | Failed::For(PipelineError::LeaseLost(_))) => Ok(None),
             Err(Failed::For(error)) => Err(error),
@@ -96,6 +99,7 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
     ) -> Answer<bool> {
         let state = read(ledger, &seen.run).await?;
         let fence = Fence(seen.fence.0 + 1);
+        let ending = ending.with_paused(state.paused_autoscaler());
         let lease = Lease { execution: by.clone(), fence, ended: Some(ending.clone()), ..seen.clone() };
         let mut journal = Self { ledger, time, lease, state };
         let events = vec![Event::Resumed { execution: by.clone() }, Event::Ended(ending)];

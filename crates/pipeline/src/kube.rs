@@ -9,6 +9,7 @@ use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{Cluster, Found};
 use eks_upgrade_core::contract::{ActAnswer, ActRequest};
 use eks_upgrade_core::control::{ConsentScope, Controls};
+use eks_upgrade_core::decide::calls_back;
 use eks_upgrade_core::guard::{self, Verdict as Guard, guard};
 use eks_upgrade_core::hold::{Hold, hold};
 use eks_upgrade_core::ids::{Token, UpdateId};
@@ -18,7 +19,7 @@ use eks_upgrade_core::observe::World;
 use eks_upgrade_core::plan::{Step, StepKind};
 use eks_upgrade_core::policy::NodeStrategy;
 use eks_upgrade_core::remedy::{self, Failure, Refusal, Remedy};
-use eks_upgrade_core::roll::{self, Move, Moved, Verdict};
+use eks_upgrade_core::roll::{self, Held, Move, Moved, Verdict};
 use eks_upgrade_core::waits::seconds_between;
 use jiff::Timestamp;
 
@@ -227,7 +228,8 @@ where
     async fn go_on(&self, journal: &mut Journal<'_, L, T>, step: &Step, update: &UpdateId) -> Answer<String> {
         let began = self.time.now();
         loop {
-            let slice = self.pass(journal, step, update, began).await?;
+            let slice = self.pass(journal, step, update, began).await;
+            let slice = slice.map_err(|error| error.with_paused(journal.state.paused_autoscaler()))?;
             let left_s = SLICE_S.saturating_sub(seconds_between(began, self.time.now()));
             match slice {
                 Slice::Over(text) => return Ok(text),
@@ -266,28 +268,27 @@ where
         let Some(wanted) = wanted(&journal.state, step, &cluster, &controls, now) else {
             return Ok(Slice::Over("nothing is rolled".into()));
         };
-        let held = match hold(&journal.state, step, &controls, now) {
-            None => None,
-            Some(Hold::Until { text, .. }) => Some(text),
-            Some(Hold::Approval { before, .. }) => Some(format!("a yes to {before}")),
+        let holds = hold(&journal.state, step, &controls, now);
+        let long = holds.as_ref().is_some_and(Hold::is_long);
+        let (held, never) = match holds {
+            None => (None, None),
+            Some(Hold::Until { text, .. }) => (Some(text), None),
+            Some(Hold::Approval { before, .. }) => (Some(format!("a yes to {before}")), None),
             Some(Hold::Never { code, message, next_action }) => {
-                let failure = Failure {
-                    code: code.into(),
-                    message,
-                    resources: Vec::new(),
-                    remedy: Remedy::Stop,
-                    next_action,
-                };
-                if let Some(text) = give_up(journal, step, update, &failure).await? {
-                    let under_way = in_flight_s(&journal.state, step, now).is_some();
-                    return Ok(if under_way { Slice::Again(text) } else { Slice::Over(text) });
-                }
-                None
+                let (code, resources, remedy) = (code.into(), Vec::new(), Remedy::Stop);
+                (None, Some(Failure { code, message, resources, remedy, next_action }))
             }
         };
+        if let Some(failure) = calls_back(&journal.state, &cluster, now).or(never)
+            && let Some(text) = give_up(journal, step, update, &failure).await?
+        {
+            let under_way = in_flight_s(&journal.state, step, now).is_some();
+            return Ok(if under_way { Slice::Again(text) } else { Slice::Over(text) });
+        }
+        let held = held.as_deref().map(|why| Held { why, long });
         let roll = journal.state.steps.get(&step.id).and_then(|progress| progress.roll.clone());
         let rolling = Rolling { inside: &self.inside, groups: &self.groups };
-        match rolling.pass(&arn, &wanted, roll.as_ref(), held.as_deref(), now).await? {
+        match rolling.pass(&arn, &wanted, roll.as_ref(), held, now).await {
             Verdict::Do(moves) => self.make_moves(journal, step, &wanted, moves).await,
             Verdict::Wait { seconds, text } => Ok(Slice::Pause { seconds, text }),
             Verdict::Done => {
@@ -295,16 +296,14 @@ where
                     .unwrap_or_else(|| seconds_between(began, now));
                 let (step, update) = (step.id.clone(), update.clone());
                 let over = Event::Succeeded { step, update, duration_s };
-                journal.record(|state| only_in_flight(state, &over)).await?;
-                Ok(Slice::Over("every node is replaced".into()))
+                end(journal, &over, "every node is replaced".into()).await
             }
             Verdict::Failed(failure) => {
                 let duration_s = in_flight_s(&journal.state, step, self.time.now()).unwrap_or(0);
                 let text = failure.message.clone();
                 let (step, update) = (step.id.clone(), update.clone());
                 let over = Event::Failed { step, update, duration_s, failure };
-                journal.record(|state| only_in_flight(state, &over)).await?;
-                Ok(Slice::Over(text))
+                end(journal, &over, text).await
             }
         }
     }
@@ -319,7 +318,7 @@ where
     ) -> Answer<Slice> {
         let arn = journal.state.opened.cluster.clone();
         let rolling = Rolling { inside: &self.inside, groups: &self.groups };
-        let pause = roll::pause_after(&moves);
+        let mut pause = roll::pause_after(&moves);
         for one in moves {
             if self.ledger.kill_switch().await?.is_some_and(|switch| switch.thrown) {
                 return Ok(Slice::Over("the kill switch is thrown".into()));
@@ -331,14 +330,19 @@ where
                     let roll = journal.state.steps.get(&step.id).and_then(|progress| progress.roll.clone());
                     let Some(roll) = roll else { return Ok(Slice::Over("the roll is over".into())) };
                     let learned = rolling.make(&arn, wanted, &meant, &roll).await?;
+                    if learned.is_none() && matches!(meant, Moved::Meant { .. }) {
+                        // Denied, and not to be given up: somebody may give the permission.
+                        pause = Some(PAUSE_S_MAX);
+                        break;
+                    }
                     if let Some(moved) = learned {
                         let line = Event::Rolled { step: step.id.clone(), moved };
                         journal.record(|_| vec![line.clone()]).await?;
                     }
                 }
-                Move::Evict { namespace, name } => {
+                Move::Evict { namespace, name, uid } => {
                     journal.confirm().await?;
-                    let pod = PodName { namespace, name };
+                    let pod = PodName { namespace, name, uid: Some(uid).filter(|uid| !uid.is_empty()) };
                     if let Some(moved) = rolling.evict(&arn, &pod).await? {
                         let line = Event::Rolled { step: step.id.clone(), moved };
                         journal.record(|_| vec![line.clone()]).await?;
@@ -384,8 +388,24 @@ fn wanted(
         family: family.clone(),
         drain_limit_s: state.opened.policy.kubernetes.drain_limit_s(),
         may_force: *strategy != NodeStrategy::Rolling || controls.consent(&scope, now).is_some(),
+        paused_elsewhere: state.paused_elsewhere(&step.id).cloned(),
+        needed_elsewhere: state.needed_elsewhere(&step.id).is_some(),
         token: Token::of(&state.run, state.plan.as_ref().map_or(0, |plan| plan.revision), &step.id, 0),
     })
+}
+
+/// Ends a roll, unless another slice has meanwhile. Of two that end at once the second puts Cluster Autoscaler back.
+async fn end<L: Ledger, T: Pauses>(
+    journal: &mut Journal<'_, L, T>,
+    over: &Event,
+    text: String,
+) -> Answer<Slice> {
+    let written = journal.record(|state| only_in_flight(state, over)).await?;
+    let (Event::Succeeded { step, .. } | Event::Failed { step, .. }) = over else {
+        return Ok(Slice::Over(text));
+    };
+    let again = written.is_empty() && journal.state.would_leave_paused(step);
+    Ok(if again { Slice::Again(text) } else { Slice::Over(text) })
 }
 
 /// A roll that is held for good is taken back, and one that was never begun is over; `None` where it is being taken
@@ -424,7 +444,7 @@ fn in_flight_s(state: &RunState, step: &Step, now: Timestamp) -> Option<u32> {
 fn only_in_flight(state: &RunState, over: &Event) -> Vec<Event> {
     let (Event::Succeeded { step, .. } | Event::Failed { step, .. }) = over else { return Vec::new() };
     match state.steps.get(step).map(|progress| &progress.phase) {
-        Some(Phase::InFlight { .. }) => vec![over.clone()],
+        Some(Phase::InFlight { .. }) if !state.would_leave_paused(step) => vec![over.clone()],
         _ => Vec::new(),
     }
 }
@@ -448,5 +468,5 @@ fn workload_of(full: &str) -> Option<(WorkloadKind, PodName)> {
         "StatefulSet" => WorkloadKind::StatefulSet,
         _ => return None,
     };
-    Some((kind, PodName { namespace: namespace.to_owned(), name: name.to_owned() }))
+    Some((kind, PodName { namespace: namespace.to_owned(), name: name.to_owned(), uid: None }))
 }

@@ -226,19 +226,40 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             return Err(held(&arn.name, &lease).into());
         }
         if admitted.goes_on_with(&state) {
-            let resumed = Journal::take_over(&self.ledger, &self.time, lease.clone(), by).await?;
+            let resumed = Journal::take_over(&self.ledger, &self.time, lease.clone(), by, None).await?;
             return resumed.map(Some).ok_or_else(|| held(&arn.name, &lease).into());
         }
-        let ending = Ending::Halted {
-            code: "Superseded".into(),
-            message: format!("its execution ended, and another asked for {} otherwise", admitted.target),
-            next_action: "see the newer run".into(),
-        };
+        let message = format!("its execution ended, and another asked for {} otherwise", admitted.target);
+        if state.rolling().next().is_some() && admitted.is_of(&state) {
+            return self.call_off(&arn.name, lease, message, by).await.map(Some);
+        }
+        let ending =
+            Ending::Halted { code: "Superseded".into(), message, next_action: "see the newer run".into() };
         if Journal::supersede(&self.ledger, &self.time, lease.clone(), by, ending).await? {
             Ok(None)
         } else {
             Err(held(&arn.name, &lease).into())
         }
+    }
+
+    /// A run that was rolling nodes is not left as it is: it is taken over once more, to take back what is half done.
+    async fn call_off(
+        &self,
+        cluster: &ClusterName,
+        lease: Lease,
+        message: String,
+        by: &ExecutionArn,
+    ) -> Answer<Journal<'_, L, T>> {
+        let failure = Failure {
+            code: "Superseded".into(),
+            message: format!("{message}; the nodes that it was replacing are taken back first"),
+            resources: Vec::new(),
+            remedy: Remedy::Stop,
+            next_action: "start again what was asked for".into(),
+        };
+        let off = Some(Event::CalledOff { failure });
+        let taken = Journal::take_over(&self.ledger, &self.time, lease.clone(), by, off).await?;
+        taken.ok_or_else(|| held(cluster, &lease).into())
     }
 
     /// A new run.
@@ -427,6 +448,11 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
 }
 
 impl Admitted {
+    /// Whether the run is one of this cluster, and not of an earlier one of its name.
+    fn is_of(&self, state: &RunState) -> bool {
+        state.opened.cluster_created_at == self.cluster.created_at
+    }
+
     /// Whether the request means the run that is open: by its name, or the same cluster, to the same target, in
     /// the same way.
     /// Whoever stops a forced upgrade and asks for a rolling one must not get the forced one back.
@@ -435,7 +461,7 @@ impl Admitted {
             return true;
         }
         let opened = &state.opened;
-        let same_cluster = opened.cluster_created_at == self.cluster.created_at;
+        let same_cluster = self.is_of(state);
         // Without a stated target, going on is what is meant.
         let same_target = self.request.target.is_none() || opened.target == self.target;
         let same_templates = opened.launch_templates == self.request.launch_templates;

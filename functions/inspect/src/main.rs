@@ -30,5 +30,6 @@ fn inspecting_from(deployment: &Deployment, home: Home) -> Inspecting {
     let eks = AwsEks::new(&deployment.sdk, home.clone(), spokes.clone());
     let spokes = Spokes::new(&deployment.sdk, home, spokes, Session::Reading);
     let groups = AwsGroups::new(spokes.clone());
-    Inspect { inside: KubeReads::new(AwsClusters { eks, spokes }), groups }
+    let policy = deployment.policy.clone();
+    Inspect { inside: KubeReads::new(AwsClusters { eks, spokes }), groups, policy }
 }

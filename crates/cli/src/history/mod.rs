@@ -54,6 +54,9 @@ fn print(state: &RunState, entries: &[Entry]) -> anyhow::Result<()> {
         table.add_row([entry.seq.to_string(), show::instant(entry.at), what.to_owned(), step, detail]);
     }
     show::line(table)?;
+    if let Some(paused) = state.paused_autoscaler() {
+        show::line(format!("{}. By hand: {}", paused.in_words(), paused.restore_command()))?;
+    }
     show::line(format!("{} lines, chain of hashes intact, {}", entries.len(), show::outcome(state)))
 }
 
@@ -66,6 +69,7 @@ fn line(event: &Event) -> (&'static str, String, String) {
             ("opened", none(), format!("{from} → {target}{because}"))
         }
         Event::Resumed { execution } => ("resumed", none(), format!("by {execution}")),
+        Event::CalledOff { failure } => ("called off", none(), of(failure)),
         Event::Planned { plan } => ("planned", none(), planned(plan)),
         Event::Intended { step, attempt, request, consent, .. } => {
             let again = if *attempt > 1 { format!("attempt {attempt}: ") } else { none() };

@@ -109,6 +109,8 @@ pub fn just_opened(
         paused: None,
         vitals: None,
         worse_since: None,
+        left_paused: None,
+        called_off: None,
         touched: false,
         ended: None,
     })

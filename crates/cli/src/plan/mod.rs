@@ -15,7 +15,7 @@ use eks_upgrade_core::control::Controls;
 use eks_upgrade_core::door::DoorError;
 use eks_upgrade_core::finding::Finding;
 use eks_upgrade_core::plan::Plan;
-use eks_upgrade_core::policy::{NodeStrategy, Policy, PolicyDocument};
+use eks_upgrade_core::policy::{NodeStrategy, Policy};
 use eks_upgrade_pipeline::controls::controls;
 use eks_upgrade_pipeline::error::PipelineError;
 use eks_upgrade_pipeline::plan::PlanRun;
@@ -24,7 +24,7 @@ use eks_upgrade_pipeline::ports::{Eks, Executions, Time};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::policy::file::PolicyFile;
+use crate::policy::file::{Meant, PolicyFile};
 use crate::reach::Reach;
 use crate::{Common, explain, show};
 
@@ -49,16 +49,17 @@ pub struct PlanArgs {
 
 /// Runs it.
 pub async fn run(common: &Common, args: &PlanArgs) -> anyhow::Result<ExitCode> {
-    let document = args.policy.read()?;
+    let file = args.policy.read()?;
     let reach = Reach::new(common).await?;
+    let meant = reach.policy(file).await;
     let mut request = Map::from_iter([("cluster".to_owned(), json!(args.cluster))]);
     request.extend(args.target.as_ref().map(|target| ("target".to_owned(), json!(target))));
     request.extend(args.strategy.map(|strategy| ("strategy".to_owned(), json!(strategy))));
-    let proposal = propose(&reach, &document, &request).await?;
+    let proposal = propose(&reach, meant, &request).await?;
     if common.json {
         show::json(&proposal.json())?;
     } else {
-        print::upgrade(&proposal, document.lead());
+        print::upgrade(&proposal);
     }
     Ok(if proposal.is_blocked() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -73,6 +74,8 @@ pub struct Proposal {
     pub cluster: Cluster,
     /// The policy that holds for it.
     pub policy: Policy,
+    /// The policy that this follows from.
+    pub meant: Meant,
     /// What people have said.
     pub controls: Controls,
     /// Why it is not known what people have said and how long steps took here, if it is not.
@@ -97,6 +100,8 @@ impl Proposal {
             "ahead": Ahead::of(self),
             "killSwitch": controls.thrown(),
             "controlsUnread": self.unread,
+            "policy": self.meant.source,
+            "looksInside": self.policy.kubernetes.may_look(),
             "about": about(&plan.findings),
         })
     }
@@ -109,12 +114,9 @@ fn about(findings: &[Finding]) -> BTreeMap<String, Value> {
 
 /// Makes the plan for a request, as the deployment would: with what people said and what was learned, where the
 /// caller may read that; without, where not.
-pub async fn propose(
-    reach: &Reach,
-    document: &PolicyDocument,
-    request: &Map<String, Value>,
-) -> anyhow::Result<Proposal> {
+pub async fn propose(reach: &Reach, meant: Meant, request: &Map<String, Value>) -> anyhow::Result<Proposal> {
     let home = reach.home().await?;
+    let document = &meant.document;
     let eks = reach.eks(&home, &document.spokes);
     let ledger = reach.ledger();
     let planning = PlanRun {
@@ -141,7 +143,7 @@ pub async fn propose(
     };
     let now = reach.clock.now();
     override_by_consent(&mut plan.findings, &said, now);
-    Ok(Proposal { plan, calendar, cluster, policy, controls: said, unread, now })
+    Ok(Proposal { plan, calendar, cluster, policy, meant, controls: said, unread, now })
 }
 
 /// The plan, and why it was made without what the deployment knows, if it was.

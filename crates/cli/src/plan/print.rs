@@ -4,10 +4,10 @@ use eks_upgrade_core::finding::{Finding, Level};
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::preflight::CLUSTER;
 use eks_upgrade_core::screen::because;
-use jiff::SignedDuration;
 
 use super::ahead::FirstStep;
 use super::{Ahead, Proposal};
+use crate::policy::file::Source;
 use crate::show;
 
 fn bold(text: String) -> console::StyledObject<String> {
@@ -15,8 +15,9 @@ fn bold(text: String) -> console::StyledObject<String> {
 }
 
 /// An upgrade's, with the reasons for it and what comes next.
-pub fn upgrade(proposal: &Proposal, lead: SignedDuration) {
-    let Proposal { plan, calendar, now, .. } = proposal;
+pub fn upgrade(proposal: &Proposal) {
+    let Proposal { plan, calendar, meant, now, .. } = proposal;
+    let lead = meant.document.lead();
     println!("{}", bold(format!("{}  {} → {}", plan.cluster.name, plan.from, plan.target)));
     if let Some(due) = calendar.due(plan.from, *now, lead) {
         println!("{}.", because(plan.from, due));
@@ -42,6 +43,9 @@ pub fn upgrade(proposal: &Proposal, lead: SignedDuration) {
 
 /// Hops, findings, and what it would wait for.
 pub fn body(proposal: &Proposal) {
+    for line in goes_by(proposal) {
+        println!("{line}");
+    }
     hops(&proposal.plan);
     findings(&proposal.plan.findings);
     if !proposal.plan.hops.is_empty() && !proposal.is_blocked() {
@@ -56,6 +60,21 @@ pub fn body(proposal: &Proposal) {
             console::style("the deployment's table could not be read:").yellow()
         );
     }
+}
+
+/// Whose policy it is made by, and what that leaves unseen: nothing where a named file's is, which looks inside.
+fn goes_by(proposal: &Proposal) -> Vec<String> {
+    let looks = proposal.policy.kubernetes.may_look();
+    let whose = match &proposal.meant.source {
+        Source::File => None,
+        Source::Deployment => Some("By the policy of the deployment.".to_owned()),
+        Source::Default { unread } => Some(format!(
+            "By the default policy: the deployment could not be asked for its own ({unread}); --policy FILE names one."
+        )),
+    };
+    let unseen = "Nothing inside the cluster was looked at (workloads, budgets, nodes that EKS does not manage): \
+                  kubernetes.access is off in this policy, and docs/kubernetes.md says how to have it looked at.";
+    whose.into_iter().chain((!looks).then(|| unseen.to_owned())).collect()
 }
 
 fn hops(plan: &Plan) {
@@ -127,4 +146,24 @@ fn waits(proposal: &Proposal, ahead: &Ahead) -> Vec<String> {
         lines.push(format!("a yes is asked before: {} (open for {open})", wanted.before));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::proposal;
+
+    #[test]
+    fn what_was_not_looked_at_is_said_and_whose_policy_that_comes_from() {
+        let mut off = proposal("");
+        assert!(matches!(&goes_by(&off)[..], [line] if line.contains("kubernetes.access is off")));
+        off.meant.source = Source::Default { unread: "no such function".into() };
+        let lines = goes_by(&off);
+        assert!(lines[0].contains("default policy") && lines[0].contains("no such function"), "{lines:?}");
+        assert_eq!(lines.len(), 2);
+        let mut read = proposal("kubernetes: {access: read}");
+        assert_eq!(goes_by(&read), Vec::<String>::new());
+        read.meant.source = Source::Deployment;
+        assert_eq!(goes_by(&read), ["By the policy of the deployment."]);
+    }
 }

@@ -5,22 +5,65 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use eks_upgrade_core::inspection::InspectAnswer;
 use eks_upgrade_core::policy::{PolicyDocument, PolicyError};
+use serde::Serialize;
 
 /// The policy that a command goes by.
 #[derive(Args, Debug)]
 pub struct PolicyFile {
-    /// The policy's YAML file [default: the default policy]
+    /// The policy's YAML file [default: the deployment's, where its inspect function can be asked; else the default
+    /// policy]
     #[arg(long, value_name = "FILE", env = "EKS_UPGRADE_POLICY_FILE")]
     policy: Option<PathBuf>,
 }
 
 impl PolicyFile {
-    /// Reads it.
-    pub fn read(&self) -> anyhow::Result<PolicyDocument> {
-        let Some(path) = &self.policy else { return Ok(PolicyDocument::default()) };
+    /// The policy of the file, if one is named.
+    pub fn read(&self) -> anyhow::Result<Option<PolicyDocument>> {
+        let Some(path) = &self.policy else { return Ok(None) };
         let document = PolicyDocument::read(&text(path)?);
-        document.map_err(|error| anyhow::anyhow!(located(&name(path), &error)))
+        document.map(Some).map_err(|error| anyhow::anyhow!(located(&name(path), &error)))
+    }
+}
+
+/// A policy, and whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meant {
+    /// It.
+    pub document: PolicyDocument,
+    /// Whose it is.
+    pub source: Source,
+}
+
+/// Whose policy a plan is made by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "of")]
+pub enum Source {
+    /// A file's, which was named.
+    File,
+    /// The deployment's own.
+    Deployment,
+    /// The default policy: no file was named, and the deployment did not say.
+    Default {
+        /// Why not.
+        unread: String,
+    },
+}
+
+impl Meant {
+    /// The policy of the file, or else the one by which the deployment goes.
+    pub async fn of(file: Option<PolicyDocument>, deployment: impl AsyncFnOnce() -> InspectAnswer) -> Self {
+        let default =
+            |unread| Self { document: PolicyDocument::default(), source: Source::Default { unread } };
+        if let Some(document) = file {
+            return Self { document, source: Source::File };
+        }
+        match deployment().await {
+            InspectAnswer::Policy(document) => Self { document: *document, source: Source::Deployment },
+            InspectAnswer::Unseen(why) => default(why),
+            _ => default("its inspect function answers something else: is it of this version?".into()),
+        }
     }
 }
 
@@ -69,6 +112,21 @@ mod tests {
 
     fn refused(text: &str) -> String {
         located("policy.yaml", &PolicyDocument::read(text).unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_file_goes_before_the_deployment_and_that_before_the_default() {
+        let (strict, loose) =
+            (PolicyDocument { attempts: 1, ..PolicyDocument::default() }, PolicyDocument::default());
+        let answer = InspectAnswer::Policy(Box::new(strict.clone()));
+        let of_file =
+            Meant::of(Some(loose.clone()), async || -> InspectAnswer { panic!("nobody is asked") }).await;
+        assert_eq!(of_file, Meant { document: loose.clone(), source: Source::File });
+        let of_deployment = Meant::of(None, async || answer).await;
+        assert_eq!(of_deployment, Meant { document: strict, source: Source::Deployment });
+        let unread = || "no such function".to_owned();
+        let by_default = Meant::of(None, async || InspectAnswer::Unseen(unread())).await;
+        assert_eq!(by_default, Meant { document: loose, source: Source::Default { unread: unread() } });
     }
 
     #[test]

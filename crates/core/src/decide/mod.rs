@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, Found, Resource};
 use crate::control::{ConsentScope, Controls};
-use crate::hold::{Hold, hold};
+use crate::hold::{Hold, hold, switched_off};
 use crate::ids::{ApprovalId, StepId};
 use crate::ledger::{Ending, Phase, Progress, RunState};
 use crate::observe::{NOT_VISIBLE_YET_S, World};
@@ -200,14 +200,15 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, controls: &Controls, n
     if let Some(ending) = &state.ended {
         return of_ending(ending);
     }
-    if let Some(halt) = world_turned(state, hop, world, now) {
-        return halt;
+    if let Some(stop) = stopped(state, hop, world, controls, now) {
+        return stop;
     }
     let steps: Vec<(&Step, Standing<'_>)> =
         hop.steps.iter().map(|step| (step, standing(state, step, controls, now))).collect();
 
     let unresolved = steps.iter().find(|(_, standing)| matches!(standing, Standing::Unresolved));
     if let Some((step, _)) = unresolved
+        && state.rolling().next().is_none()
         && seconds_between(state.updated_at, now) > FATE_UNKNOWN_S
     {
         return Decision::Halt {
@@ -249,6 +250,67 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, controls: &Controls, n
     match steps.iter().find_map(|(step, standing)| standing.doomed().map(|failure| (step, failure))) {
         Some((step, failure)) => halt_for(step, failure),
         None => Decision::Done,
+    }
+}
+
+/// Why the run goes no further, or not now, whatever its steps are. What is half done is taken back before it halts.
+fn stopped(
+    state: &RunState,
+    hop: &Hop,
+    world: &World,
+    controls: &Controls,
+    now: Timestamp,
+) -> Option<Decision> {
+    let turned = world_turned(state, hop, world, now);
+    let is_ours = |cluster: &Cluster| cluster.created_at == state.opened.cluster_created_at;
+    let reachable = world.cluster().is_none_or(is_ours) && world.cluster != Some(Found::Gone);
+    let all = state.rolling().map(|(id, _)| id);
+    let given_up = state.rolling().filter(|(_, roll)| roll.is_some_and(|roll| roll.given_up.is_some()));
+    match (turned, &state.called_off) {
+        (Some(halt @ Decision::Halt { .. }), _) if !reachable => Some(halt),
+        (Some(halt @ Decision::Halt { .. }), _) => {
+            Some(taken_back(state, all, controls, now).unwrap_or(halt))
+        }
+        (_, Some(failure)) => Some(taken_back(state, all, controls, now).unwrap_or_else(|| halt_of(failure))),
+        (Some(wait), None) => {
+            Some(taken_back(state, given_up.map(|(id, _)| id), controls, now).unwrap_or(wait))
+        }
+        (None, None) => None,
+    }
+}
+
+/// Rolls under way are gone on with until all is as it was; past the kill switch that waits. `None`: there are none.
+fn taken_back<'a>(
+    state: &RunState,
+    rolls: impl Iterator<Item = &'a StepId>,
+    controls: &Controls,
+    now: Timestamp,
+) -> Option<Decision> {
+    let back = |step: &StepId| Action { action: ActionName::RollSelfManagedNodes, step: step.clone() };
+    let actions: Vec<Action> = rolls.map(back).collect();
+    if actions.is_empty() {
+        return None;
+    }
+    if let Some(Hold::Until { wait_for, seconds, text }) = switched_off(controls, now) {
+        let text = format!("{} is to be taken back: {text}", state.opened.cluster.name);
+        return Some(Decision::Wait { wait_for, seconds, text });
+    }
+    Some(Decision::Act { actions })
+}
+
+fn halt_of(failure: &Failure) -> Decision {
+    let Failure { code, message, next_action, .. } = failure.clone();
+    Decision::Halt { code, message, next_action }
+}
+
+/// Why a roll that is under way is taken back, if it is: the run goes no further.
+#[must_use]
+pub fn calls_back(state: &RunState, cluster: &Cluster, now: Timestamp) -> Option<Failure> {
+    match turned(state, cluster, now) {
+        Some(Decision::Halt { code, message, next_action }) => {
+            Some(Failure { code, message, resources: Vec::new(), remedy: Remedy::Stop, next_action })
+        }
+        _ => state.called_off.clone(),
     }
 }
 
@@ -402,6 +464,11 @@ impl Standing<'_> {
     }
 }
 
+/// Whether a roll may wait for what holds it, as it is.
+fn rests(roll: &Roll, hold: &Hold) -> bool {
+    roll.is_at_rest() && !(hold.is_long() && roll.owes().is_some())
+}
+
 fn standing<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: Timestamp) -> Standing<'a> {
     match progress_of(state, step, controls, now) {
         Standing::Ready => hold(state, step, controls, now).map_or(Standing::Ready, Standing::Held),
@@ -422,8 +489,11 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
                 Some(hold @ Hold::Until { wait_for: WaitFor::KillSwitch, .. }) => Standing::Held(hold),
                 // What holds it for good has it taken back, Cluster Autoscaler and all, before the run may stop.
                 Some(Hold::Never { .. }) => Standing::Ours,
-                // Nodes that are begun are ended, whatever holds the next one.
-                Some(hold) if progress.roll.as_ref().is_none_or(Roll::is_at_rest) => Standing::Held(hold),
+                // Nodes that are begun are ended, whatever holds the next one; and Cluster Autoscaler is put back for
+                // the time of a long rest.
+                Some(hold) if progress.roll.as_ref().is_none_or(|roll| rests(roll, &hold)) => {
+                    Standing::Held(hold)
+                }
                 _ => Standing::Ours,
             }
         }

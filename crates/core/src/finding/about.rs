@@ -418,6 +418,13 @@ impl Code {
                 "free addresses in the zone, or use the update strategy MINIMAL",
                 NODE_GROUPS,
             ),
+            Self::GroupNotReleased => about(
+                Level::Warn,
+                "a group that EKS does not manage, without the tag `eks-upgrade:managed`",
+                "tag the group and its launch template `eks-upgrade:managed=true` (docs/kubernetes.md), or replace its \
+                 nodes by hand",
+                SELF_MANAGED,
+            ),
             Self::ZonalVolumes => about(
                 Level::Warn,
                 "volumes of a zone that has one node or none",

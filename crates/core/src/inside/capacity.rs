@@ -47,6 +47,8 @@ pub struct AutoScalingGroup {
     pub template: Option<Template>,
     /// Names of suspended processes.
     pub suspended: Vec<String>,
+    /// Whether its owner lets it be rolled: it bears the tag `eks-upgrade:managed` with the value `true`.
+    pub released: bool,
 }
 
 /// What AWS says.

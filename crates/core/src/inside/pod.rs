@@ -40,6 +40,8 @@ pub struct Pod {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its uid: names of a stateful set's pods come back.
+    pub uid: String,
     /// Its labels: budgets select by them.
     pub labels: BTreeMap<String, String>,
     /// The node it is on.

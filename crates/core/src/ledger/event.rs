@@ -14,7 +14,7 @@ use crate::ids::{ApprovalId, CampaignId, ConsentId, ExecutionArn, StepId, Token,
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::remedy::Failure;
-use crate::roll::Moved;
+use crate::roll::{Moved, Paused};
 use crate::version::Minor;
 
 /// How a run ended.
@@ -43,6 +43,23 @@ pub enum Ending {
         /// The next safe thing to do.
         next_action: String,
     },
+}
+
+impl Ending {
+    /// The same of a run that leaves Cluster Autoscaler paused: it says so, and how a person puts it back.
+    #[must_use]
+    pub fn with_paused(mut self, paused: Option<&Paused>) -> Self {
+        let (
+            Some(paused),
+            Self::Halted { message, next_action, .. } | Self::RolledBack { message, next_action, .. },
+        ) = (paused, &mut self)
+        else {
+            return self;
+        };
+        *message = format!("{message}; {}", paused.in_words());
+        *next_action = format!("put it back ({}), then: {next_action}", paused.restore_command());
+        self
+    }
 }
 
 /// How a step came to be done.
@@ -99,6 +116,11 @@ pub enum Event {
     Resumed {
         /// That execution.
         execution: ExecutionArn,
+    },
+    /// It goes no further: what is half done is taken back, and it ends.
+    CalledOff {
+        /// Why.
+        failure: Failure,
     },
     /// It was planned, or planned again.
     Planned {

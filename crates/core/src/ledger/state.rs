@@ -14,7 +14,7 @@ use crate::ids::{ApprovalId, CampaignId, Principal, RunId, StepId, Token, Update
 use crate::plan::{Plan, Step, StepKind};
 use crate::policy::Policy;
 use crate::remedy::{Failure, Remedy};
-use crate::roll::{Moved, Roll};
+use crate::roll::{Moved, Paused, Roll};
 use crate::version::Minor;
 
 /// Where a step stands.
@@ -149,6 +149,10 @@ pub struct RunState {
     pub vitals: Option<(Vitals, Timestamp)>,
     /// Since when they do worse than before the start, if they do.
     pub worse_since: Option<Timestamp>,
+    /// Cluster Autoscaler as it was, where a roll that is over has left it paused.
+    pub left_paused: Option<Paused>,
+    /// Why the run goes no further, if it was called off.
+    pub called_off: Option<Failure>,
     /// Whether a mutating call was ever meant.
     pub touched: bool,
     /// How it ended, if it has.
@@ -248,6 +252,8 @@ impl RunState {
             paused: None,
             vitals: None,
             worse_since: None,
+            left_paused: None,
+            called_off: None,
             touched: false,
             ended: None,
         })
@@ -262,10 +268,12 @@ impl RunState {
         match &entry.event {
             Event::Opened { .. } => return Err(illegal(entry, "the run is open already")),
             Event::Resumed { .. } => {}
+            Event::CalledOff { failure } => self.call_off(failure),
             Event::Planned { plan } => self.take_plan(entry, plan)?,
             Event::Intended { step, attempt, token, action, .. } => {
                 self.require_free(entry, step)?;
                 self.require_kind(entry, step, "no call", StepKind::changes)?;
+                self.keep_paused(step);
                 let last = self.steps.get(step);
                 if *attempt != last.map_or(0, |progress| progress.attempt) + 1 {
                     return Err(illegal(entry, "attempts are numbered without gaps"));
@@ -356,6 +364,11 @@ impl RunState {
         Ok(())
     }
 
+    /// The first reason stands.
+    fn call_off(&mut self, failure: &Failure) {
+        self.called_off.get_or_insert_with(|| failure.clone());
+    }
+
     fn apply_verification(&mut self, entry: &Entry) -> Result<(), LedgerError> {
         let verifies = |kind: &StepKind| *kind == StepKind::Verify;
         match &entry.event {
@@ -398,11 +411,35 @@ impl RunState {
     fn apply_roll(&mut self, entry: &Entry, id: &StepId, moved: &Moved) -> Result<(), LedgerError> {
         let rolls = |kind: &StepKind| matches!(kind, StepKind::SelfManagedNodes { .. });
         self.require_kind(entry, id, "no roll", rolls)?;
-        let roll = self.steps.get(id).and_then(|progress| progress.roll.clone());
-        let roll = Roll::after(roll, moved, entry.at);
+        let before = self.steps.get(id).and_then(|progress| progress.roll.clone());
+        let was_paused = before.as_ref().is_some_and(|roll| roll.paused.is_some());
+        let roll = Roll::after(before, moved, entry.at);
         let roll = roll.ok_or_else(|| illegal(entry, "that may not follow in a roll"))?;
+        match (was_paused, roll.paused.is_some()) {
+            (true, false) => self.autoscaler_runs(),
+            // What an earlier attempt has left paused is this one's to put back.
+            (false, true) => self.left_paused = None,
+            _ => {}
+        }
         self.progress_of(id).roll = Some(roll);
         Ok(())
+    }
+
+    /// Cluster Autoscaler runs again: whoever is over with it paused owes nothing any more.
+    fn autoscaler_runs(&mut self) {
+        self.left_paused = None;
+        let over = |progress: &&mut Progress| !matches!(progress.phase, Phase::InFlight { .. });
+        for roll in self.steps.values_mut().filter(over).filter_map(|progress| progress.roll.as_mut()) {
+            roll.paused = None;
+        }
+    }
+
+    /// A roll is forgotten; that it has left Cluster Autoscaler paused is not.
+    fn keep_paused(&mut self, id: &StepId) {
+        let roll = self.steps.get(id).and_then(|progress| progress.roll.as_ref());
+        if let Some(paused) = roll.and_then(|roll| roll.paused.clone()) {
+            self.left_paused.get_or_insert(paused);
+        }
     }
 
     fn see(&mut self, vitals: &Vitals, at: Timestamp) {
@@ -513,6 +550,10 @@ impl RunState {
         if self.in_flight().next().is_some() {
             return Err(illegal(entry, "a step is in flight"));
         }
+        let forgotten: Vec<StepId> = self.steps.keys().cloned().collect();
+        for id in &forgotten {
+            self.keep_paused(id);
+        }
         // A step that stands in the new plan is to be done, whatever the old plan made of it; its tokens
         // differ from the old ones by the revision.
         self.steps
@@ -604,6 +645,44 @@ impl RunState {
     #[must_use]
     pub fn all_done(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.steps().all(|step| self.is_done(&step.id)))
+    }
+
+    /// Cluster Autoscaler as it was before the run paused it, from the line before that until it runs again.
+    #[must_use]
+    pub fn paused_autoscaler(&self) -> Option<&Paused> {
+        let of_rolls = self.steps.values().find_map(|progress| progress.roll.as_ref()?.paused.as_ref());
+        of_rolls.or(self.left_paused.as_ref())
+    }
+
+    /// The same, where another roll than that of `id` has paused it, or an earlier attempt.
+    #[must_use]
+    pub fn paused_elsewhere(&self, id: &StepId) -> Option<&Paused> {
+        self.needed_elsewhere(id).or(self.left_paused.as_ref())
+    }
+
+    /// The same, where another roll that is under way needs it paused, and will put it back.
+    #[must_use]
+    pub fn needed_elsewhere(&self, id: &StepId) -> Option<&Paused> {
+        self.rolling().filter(|(other, _)| *other != id).find_map(|(_, roll)| roll?.owes())
+    }
+
+    /// Whether Cluster Autoscaler would stay paused if this roll ended now, and could be put back.
+    #[must_use]
+    pub fn would_leave_paused(&self, id: &StepId) -> bool {
+        let roll = self.steps.get(id).and_then(|progress| progress.roll.as_ref());
+        roll.is_some_and(|roll| roll.owes().is_some()) && self.needed_elsewhere(id).is_none()
+    }
+
+    /// The groups that EKS does not manage whose roll is under way, with what was done to them so far.
+    pub fn rolling(&self) -> impl Iterator<Item = (&StepId, Option<&Roll>)> {
+        let rolls = |id: &StepId| {
+            let step = self.plan.as_ref().and_then(|plan| plan.step(id));
+            step.is_some_and(|step| matches!(step.kind, StepKind::SelfManagedNodes { .. }))
+        };
+        self.steps
+            .iter()
+            .filter(move |(id, progress)| matches!(progress.phase, Phase::InFlight { .. }) && rolls(id))
+            .map(|(id, progress)| (id, progress.roll.as_ref()))
     }
 
     /// The steps that a call was meant or made for and that have not ended.

@@ -135,6 +135,7 @@ fn of_line(state: &RunState, entry: &Entry, past: &Past) -> Option<News> {
         Event::Ended(ending) => ended(state, ending, past),
         Event::Opened { .. }
         | Event::Resumed { .. }
+        | Event::CalledOff { .. }
         | Event::Intended { .. }
         | Event::Started { .. }
         | Event::Withheld { .. }
@@ -298,7 +299,9 @@ fn ended(state: &RunState, ending: &Ending, past: &Past) -> Told {
             };
             // Of a plan that blocks people were told when it was made.
             let known = state.plan.as_ref().is_some_and(|plan| plan.blocks().next().is_some());
-            let tell = (!known && code != SUPERSEDED)
+            // Who was called off has to ask again.
+            let unasked = !known && (code != SUPERSEDED || state.called_off.is_some());
+            let tell = (unasked || state.paused_autoscaler().is_some())
                 .then(|| report::of_halt(state, code, message, next_action, past.begun));
             (NewsKind::Failed, format!("{name} stopped: {code}"), What::Failed(what), tell)
         }

@@ -95,12 +95,19 @@ impl<'a> OnTheWay<'a> {
             if oldest >= target {
                 continue;
             }
-            let family = group.image.as_deref().filter(|_| self.policy.may_act());
+            let rolls = self.policy.may_act() && group.group.released;
+            let family = group.image.as_deref().filter(|_| rolls);
             if !self.policy.may_act() {
                 say(
                     Level::Warn,
                     format!("EKS does not manage this group; its nodes stay at {oldest}"),
                     "roll it by hand after the control plane, or set kubernetes.access to full",
+                );
+            } else if !group.group.released {
+                say(
+                    Level::Warn,
+                    format!("its owner does not let it be rolled; its nodes stay at {oldest}"),
+                    "tag the group and its launch template eks-upgrade:managed=true, or replace its nodes by hand",
                 );
             } else if family.is_none() {
                 say(

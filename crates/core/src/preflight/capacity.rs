@@ -75,6 +75,16 @@ pub(super) fn surge(inside: &Inside, _: Upgrade) -> Look {
     Ok(hits.collect())
 }
 
+/// Groups that EKS does not manage. Only the tag of the group shows; that of its launch template is not read.
+pub(super) fn released(inside: &Inside, _: Upgrade) -> Look {
+    let kept = inside.capacity.groups.get()?.iter().filter(|group| !group.released);
+    let hits = kept.map(|group| {
+        let nodes = group.instances.len();
+        Hit::new(Level::Warn, &group.name, format!("its {nodes} nodes are not touched: it bears no such tag"))
+    });
+    Ok(hits.collect())
+}
+
 /// Volumes that have nowhere to go while the one node of their zone is replaced.
 pub(super) fn zonal_volumes(inside: &Inside, _: Upgrade) -> Look {
     let usable = |node: &&Node| node.ready && node.schedulable && node.group != NodeGroupOf::Fargate;

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::Upgrade;
 use crate::inside::{
-    Backend, Budget, BudgetRule, Capacity, Claim, Component, CountOrShare, Inside, Node, NodeGroupOf, Owner,
-    Phase, Pod, Pool, ProxyMode, Rollout, Seen, Selector, Subnet, Volume, Webhook, Workload, WorkloadKind,
+    AutoScalingGroup, Backend, Budget, BudgetRule, Capacity, Claim, Component, CountOrShare, Inside, Node,
+    NodeGroupOf, Owner, Phase, Pod, Pool, ProxyMode, Rollout, Seen, Selector, Subnet, Template, Volume,
+    Webhook, Workload, WorkloadKind,
 };
 use crate::version::Minor;
 
@@ -63,6 +64,7 @@ pub(crate) fn pod(app: &str, number: u32, node: &str) -> Pod {
     Pod {
         namespace: "shop".into(),
         name: format!("{app}-{number}"),
+        uid: format!("uid-{app}-{number}"),
         labels: labels(app),
         node: Some(node.into()),
         phase: Phase::Running,
@@ -149,6 +151,22 @@ fn subnet(id: &str, zone: &str, control_plane: bool) -> Subnet {
     Subnet { id: id.into(), zone: zone.into(), free: 200, control_plane }
 }
 
+/// A group that EKS does not manage, empty, and released by its owner.
+pub(crate) fn group(name: &str) -> AutoScalingGroup {
+    AutoScalingGroup {
+        name: name.into(),
+        instances: Vec::new(),
+        min: 0,
+        desired: 0,
+        max: 3,
+        zones: vec!["eu-central-1a".into()],
+        subnets: vec!["subnet-a".into()],
+        template: Some(Template { id: "lt-1".into(), version: "1".into() }),
+        suspended: Vec::new(),
+        released: true,
+    }
+}
+
 /// A cluster at `from` with two zones of a managed node group, a pool of Karpenter's, and a workload with a budget.
 pub(crate) fn healthy(from: Minor) -> Inside {
     let web = |name: &str, zone| node(name, NodeGroupOf::Managed("web".into()), zone, from);
@@ -190,7 +208,7 @@ pub(crate) fn healthy(from: Minor) -> Inside {
                 subnet("subnet-a", "eu-central-1a", false),
                 subnet("subnet-b", "eu-central-1b", false),
             ]),
-            groups: Seen::Is(Vec::new()),
+            groups: Seen::Is(vec![group("batch")]),
         },
     }
 }

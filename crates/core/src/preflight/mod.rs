@@ -91,6 +91,7 @@ const CHECKS: &[Check] = &[
     Check { code: Code::ControlPlaneAddresses, run: capacity::control_plane },
     Check { code: Code::NodeAddresses, run: capacity::nodes },
     Check { code: Code::SurgeRoom, run: capacity::surge },
+    Check { code: Code::GroupNotReleased, run: capacity::released },
     Check { code: Code::ZonalVolumes, run: capacity::zonal_volumes },
     Check { code: Code::PoolBudgetZero, run: pools::no_budget },
     Check { code: Code::DoNotDisrupt, run: pools::do_not_disrupt },

@@ -93,6 +93,7 @@ pub fn of_switch(state: &RunState, text: &str) -> Notification {
         format!("Wanted of whoever threw it: lift it once that is safe, {LIFT_COMMAND}"),
         "The run goes on by itself within 15 minutes of that.".into(),
     ];
+    lines.extend(paused(state));
     lines.extend(deadline(state));
     told(state, &format!("{} waits for the kill switch", state.opened.cluster.name), lines)
 }
@@ -128,8 +129,9 @@ pub fn of_completion(state: &RunState, way_back: Option<&WayBack>) -> Notificati
     let opened = &state.opened;
     let mut lines =
         vec![about(state), format!("Every step is done and verified, in {} min.", minutes(state))];
+    lines.extend(paused(state));
     let open = open_findings(state);
-    if open.is_empty() {
+    if open.is_empty() && state.paused_autoscaler().is_none() {
         lines.push("Nothing is wanted of anybody.".into());
     } else {
         lines.push("Wanted of the cluster's owner:".into());
@@ -194,6 +196,12 @@ fn about(state: &RunState) -> String {
 
 fn minutes(state: &RunState) -> u32 {
     seconds_between(state.opened_at, state.updated_at) / 60
+}
+
+/// What is paused in the cluster as long as the run does not go on, and how a person puts it back.
+fn paused(state: &RunState) -> Option<String> {
+    let paused = state.paused_autoscaler()?;
+    Some(format!("{}. To put it back by hand: {}", paused.in_words(), paused.restore_command()))
 }
 
 /// Until when it matters, where the ledger knows.

@@ -5,7 +5,7 @@ use super::group::{Group, delete, gather};
 use super::next::LOOK_S;
 use super::node::{Next, Touched};
 use super::stand::Stand;
-use super::{GivenUp, NodeRoll, Roll, Scene, Verdict, Way};
+use super::{GivenUp, NodeRoll, Roll, Scene, Verdict, Way, failure};
 use crate::inside::AutoScalingGroup;
 use crate::remedy::Failure;
 use crate::waits::seconds_between;
@@ -93,6 +93,6 @@ impl Back<'_> {
             let told = format!("{}; {surplus} new nodes more than before stay", failure.message);
             failure.message = told;
         }
-        Verdict::Failed(failure)
+        Verdict::Failed(failure::left_undone(self.group.roll, failure))
     }
 }

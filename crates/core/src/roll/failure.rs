@@ -1,6 +1,7 @@
 //! Why a roll cannot go on, in words.
 
 use super::stand::Member;
+use super::{Effect, NodePhase, Roll};
 use crate::drain::{self, held_on};
 use crate::inside::{Inside, Pod};
 use crate::remedy::{self, Failure, POD_EVICTION_FAILURE, Remedy};
@@ -28,6 +29,38 @@ pub(super) fn refused(code: &str, message: String, next_action: &str) -> Failure
         remedy: Remedy::Stop,
         next_action: next_action.to_owned(),
     }
+}
+
+/// Every node is replaced, and something else is not as it was.
+pub(super) fn not_in_order(group: &str) -> Failure {
+    refused(
+        "NotInOrder",
+        format!("every node of {group} is replaced, and not all is as it was"),
+        "give the kube function's role what it lacks, and do by hand what is named above",
+    )
+}
+
+/// The cluster is not seen any more.
+pub(super) fn unseen(why: &str) -> Failure {
+    refused(
+        "InsideUnseen",
+        format!("nodes and pods cannot be seen any more: {why}"),
+        "let the function reach the cluster, then start again",
+    )
+}
+
+/// The failure, with what could not be put in order. What is to be said of Cluster Autoscaler the run says at its end.
+pub(super) fn left_undone(roll: &Roll, mut failure: Failure) -> Failure {
+    let restore = |effect: &&Effect| matches!(effect, Effect::Restore { .. });
+    let sizes = roll.left.iter().filter(restore).map(ToString::to_string);
+    let still = |phase: NodePhase| phase.is_unfinished() || phase == NodePhase::Left;
+    let cordoned = roll.nodes.iter().filter(|(_, node)| still(node.phase));
+    let cordoned: Vec<&str> = cordoned.map(|(name, _)| name.as_str()).take(NAMED_MAX).collect();
+    let cordoned = (!cordoned.is_empty()).then(|| format!("free by hand: {}", cordoned.join(", ")));
+    for left in sizes.chain(cordoned) {
+        failure.message = format!("{}; left to a person: {left}", failure.message);
+    }
+    failure
 }
 
 /// New nodes do not join, or not at the new minor.

@@ -6,7 +6,7 @@ use super::group::{Group, cordon, delete, gather};
 use super::next::LOOK_S;
 use super::node::Touched;
 use super::stand::{Member, Stand};
-use super::{Effect, Move, Moved, NodePhase, Roll, Scene, Verdict, Way, failure};
+use super::{Effect, Held, Move, Moved, NodePhase, Roll, Scene, Verdict, Way, failure};
 use crate::health::Vitals;
 use crate::inside::{Template, Unseen};
 use crate::remedy::Failure;
@@ -28,7 +28,7 @@ pub(super) fn next(roll: &Roll, scene: &Scene<'_>, stand: &Stand<'_>) -> Verdict
         .or_else(|| way.replace())
         .or_else(|| way.surplus())
         .or_else(|| way.tidy())
-        .unwrap_or(Verdict::Done)
+        .unwrap_or_else(|| way.done())
 }
 
 impl Group<'_> {
@@ -72,8 +72,8 @@ impl Group<'_> {
     /// All that comes before the first node.
     fn prepare(&self) -> Option<Verdict> {
         let group = self.scene.group.filter(|_| self.roll.room.is_none() && !self.stand.old.is_empty())?;
-        if let Some(why) = self.scene.held {
-            return Some(Verdict::held(why));
+        if let Some(held) = &self.scene.held {
+            return Some(self.rest(held));
         }
         Some(match (self.autoscaler(), &self.roll.template) {
             (Some(verdict), _) => verdict,
@@ -88,7 +88,11 @@ impl Group<'_> {
             return None;
         }
         match running(self.scene.inside) {
-            Ok(running) => running.map(|paused| Verdict::meant(Effect::PauseAutoscaler { paused })),
+            Ok(running) => {
+                // Where it is paused already it is for this roll as well.
+                let paused = running.or_else(|| self.scene.paused_elsewhere.cloned())?;
+                Some(Verdict::meant(Effect::PauseAutoscaler { paused }))
+            }
             Err(Unseen(why)) => {
                 Some(Verdict::wait(LOOK_S, format!("whether Cluster Autoscaler runs cannot be seen: {why}")))
             }
@@ -104,10 +108,13 @@ impl Group<'_> {
         if let Some(failure) = self.changed_by_others() {
             return Some(Verdict::given_up(failure));
         }
-        if let Some(why) = self.scene.held.filter(|_| !self.stand.old.is_empty()) {
+        if let Some(held) = self.scene.held.as_ref().filter(|_| !self.stand.old.is_empty()) {
             // What is held must not be given up for the time that passes.
             let settled = self.roll.unsettled.map(|_| Verdict::line(Moved::Settled));
-            return Some(settled.unwrap_or_else(|| Verdict::held(why)));
+            return Some(settled.unwrap_or_else(|| self.rest(held)));
+        }
+        if let Some(verdict) = self.go_on() {
+            return Some(verdict);
         }
         if let Some((why, failure)) = self.unwell() {
             return Some(self.unsettled(why, failure));
@@ -116,6 +123,20 @@ impl Group<'_> {
             return None;
         }
         Some(Verdict::Do(self.batch()))
+    }
+
+    /// Between two nodes. Where it takes long Cluster Autoscaler runs meanwhile: the cluster has to grow and shrink.
+    fn rest(&self, held: &Held<'_>) -> Verdict {
+        let resumed = self.resume_now().filter(|_| held.long);
+        resumed.unwrap_or_else(|| Verdict::held(held.why))
+    }
+
+    /// After a rest it is as before it: Cluster Autoscaler paused, and room for new nodes.
+    fn go_on(&self) -> Option<Verdict> {
+        if !self.roll.rested || self.stand.old.is_empty() {
+            return None;
+        }
+        self.autoscaler().or_else(|| self.room_again())
     }
 
     fn changed_by_others(&self) -> Option<Failure> {
@@ -177,6 +198,14 @@ impl Group<'_> {
         self.restore(keeps, self.followed_latest())
             .or_else(|| goes.filter(|_| keeps.is_some()).map(delete))
             .or_else(|| self.resume())
+    }
+
+    /// Every node is replaced; that something stays out of order wants a person all the same.
+    fn done(&self) -> Verdict {
+        if self.roll.left.is_empty() {
+            return Verdict::Done;
+        }
+        Verdict::Failed(failure::left_undone(self.roll, failure::not_in_order(&self.scene.group_name())))
     }
 
     /// A group that took the latest version of its template takes it again: that is the one that was made.

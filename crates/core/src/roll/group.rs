@@ -6,12 +6,6 @@ use super::node::Next;
 use super::stand::{Member, Stand};
 use super::{EVICT_AGAIN_S, Effect, Move, Moved, Roll, Scene, Sizes, Verdict, Way, beside, failure};
 use crate::inside::{AutoScalingGroup, Template};
-use crate::waits::seconds_between;
-
-/// How long an effect is tried again that never comes through, in seconds.
-const EFFECT_S_MAX: u32 = 1800;
-/// How often it is tried at least: whoever comes back after hours has not tried for hours.
-const TRIES_MIN: u32 = 5;
 
 /// A roll, and what is seen of it now.
 pub(super) struct Group<'a> {
@@ -24,9 +18,11 @@ impl Group<'_> {
     /// An effect of which nobody knows whether it was made is made again.
     pub(super) fn outstanding(&self) -> Option<Verdict> {
         let meant = self.roll.meant.as_ref()?;
-        let late = meant.tries >= TRIES_MIN && seconds_between(meant.since, self.scene.now) >= EFFECT_S_MAX;
-        let pauses = matches!(meant.effect, Effect::PauseAutoscaler { .. });
-        if late && !pauses && !meant.effect.mends() {
+        let late = self.roll.is_late(meant, self.scene.now);
+        if late && meant.effect.mends() {
+            return Some(Verdict::line(Moved::Left { effect: meant.effect.clone() }));
+        }
+        if late {
             return Some(Verdict::given_up(failure::refused(
                 "EffectNotMade",
                 format!("this does not come through: {}", meant.effect),
@@ -41,6 +37,10 @@ impl Group<'_> {
         match effect {
             // What sizes a group shall keep is reckoned anew, each time.
             Effect::Restore { .. } => None,
+            Effect::Surge { .. } | Effect::MakeGroup { .. } if self.roll.rested => {
+                let made = || Verdict::line(Moved::Made { effect: effect.clone() });
+                Some(self.room_again().unwrap_or_else(made))
+            }
             Effect::Surge { template, .. } if self.scene.group?.template.as_ref() == Some(template) => {
                 Some(Verdict::line(Moved::Made { effect: effect.clone() }))
             }
@@ -79,6 +79,35 @@ impl Group<'_> {
                 Effect::MakeGroup { name: beside(&group.name, self.scene.to), template, sizes, old }
             }
         }
+    }
+
+    /// The room that new nodes had before a rest, where Cluster Autoscaler has taken it away. Whatever else it has made
+    /// of the group meanwhile stays so.
+    pub(super) fn room_again(&self) -> Option<Verdict> {
+        let (group, template) = (self.scene.group?, self.roll.template.clone()?);
+        let was = &self.roll.was;
+        let effect = match self.scene.way {
+            Way::InPlace => {
+                let extra = self.roll.extra_left().min(count(self.stand.old.len()));
+                if extra == 0 || group.desired > was.total() {
+                    return None;
+                }
+                let desired = group.desired.saturating_add(extra);
+                let sizes = Sizes { min: group.min, desired, max: group.max.max(desired) };
+                Effect::Surge { template, sizes, extra }
+            }
+            Way::NewGroup => {
+                let new = self.scene.new_group?;
+                let desired = was.beside.saturating_add(self.roll.room?.extra);
+                if new.desired >= desired {
+                    return None;
+                }
+                let sizes = Sizes { min: new.min, desired, max: new.max.max(desired) };
+                let old = Sizes { min: 0, desired: group.desired, max: group.max };
+                Effect::MakeGroup { name: new.name.clone(), template, sizes, old }
+            }
+        };
+        Some(Verdict::meant(effect))
     }
 
     /// New nodes that there is no more need of go the same way as old ones.
@@ -124,8 +153,14 @@ impl Group<'_> {
         }
     }
 
+    /// Cluster Autoscaler runs again, unless another roll of the run still needs it paused: that one resumes it.
     pub(super) fn resume(&self) -> Option<Verdict> {
-        let paused = self.roll.paused.clone()?;
+        if self.scene.needed_elsewhere { None } else { self.resume_now() }
+    }
+
+    /// The same, whatever other rolls do.
+    pub(super) fn resume_now(&self) -> Option<Verdict> {
+        let paused = self.roll.owes()?.clone();
         Some(Verdict::meant(Effect::ResumeAutoscaler { paused }))
     }
 }

@@ -20,11 +20,12 @@ mod stand;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unseen;
 mod words;
 
 pub use failure::denied;
 pub use moved::{Effect, Moved, Paused, Sizes, Was};
-pub use next::{EVICT_AGAIN_S, Move, Scene, Verdict, needs_workloads, next, pause_after};
+pub use next::{EVICT_AGAIN_S, Held, Move, Scene, Verdict, needs_workloads, next, pause_after};
 pub use state::{GivenUp, Meant, NodePhase, NodeRoll, Roll, Room};
 
 use schemars::JsonSchema;

@@ -1,5 +1,7 @@
 //! The lines of a roll: how the group was, what is meant, what was made, what was seen.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +110,9 @@ pub enum Effect {
         node: String,
         /// The pods, `namespace/name`.
         pods: Vec<String>,
+        /// Their uids, by these names: other pods of the same names are not meant.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        uids: BTreeMap<String, String>,
     },
     /// A node's instance is ended.
     Terminate {
@@ -195,6 +200,18 @@ pub enum Moved {
     },
     /// They need not any more.
     Settled,
+    /// Nodes and pods cannot be seen any more.
+    Unseen {
+        /// Why.
+        why: String,
+    },
+    /// They can be seen again.
+    Seen,
+    /// What was to be put in order stays as it is: it never came through, and a person has to do it.
+    Left {
+        /// It.
+        effect: Effect,
+    },
     /// It cannot go on: from here on all is taken back that can be. Said again, the surplus stays too.
     GivenUp {
         /// Why.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::stand::Stand;
-use super::{Effect, Moved, Roll, Sizes, Was, Way, back, failure, forward};
+use super::{Effect, Moved, Paused, Roll, Sizes, Was, Way, back, failure, forward, unseen};
 use crate::health::Vitals;
 use crate::inside::{AutoScalingGroup, Inside, Unseen};
 use crate::remedy::Failure;
@@ -15,7 +15,16 @@ pub const EVICT_AGAIN_S: u32 = 5;
 /// How long until the next look at something that has to happen by itself, in seconds.
 pub(super) const LOOK_S: u32 = 15;
 /// How long until the next look where nothing may begin, or nothing is seen, in seconds.
-const HELD_S: u32 = 60;
+pub(super) const HELD_S: u32 = 60;
+
+/// Why no further node may be begun now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held<'a> {
+    /// A window, a regression, and so on, in words.
+    pub why: &'a str,
+    /// Whether that lasts for more than some minutes: Cluster Autoscaler runs meanwhile.
+    pub long: bool,
+}
 
 /// What is seen, and what is wanted.
 pub struct Scene<'a> {
@@ -37,10 +46,22 @@ pub struct Scene<'a> {
     pub drain_limit_s: u32,
     /// Whether pods that do not leave may be deleted, by policy or consent.
     pub may_force: bool,
-    /// Why no further node may be begun now (a window, a thrown kill switch, a regression); what is begun is ended.
-    pub held: Option<&'a str>,
+    /// Why no further node may be begun now; what is begun is ended.
+    pub held: Option<Held<'a>>,
+    /// Cluster Autoscaler as it was before another roll of the same run paused it, or an earlier attempt.
+    pub paused_elsewhere: Option<&'a Paused>,
+    /// Whether another roll that is under way needs it paused, and will put it back.
+    pub needed_elsewhere: bool,
     /// Now.
     pub now: Timestamp,
+}
+
+impl Scene<'_> {
+    /// The group's name, as far as it is there.
+    pub(super) fn group_name(&self) -> String {
+        let group = self.new_group.or(self.group);
+        group.map_or_else(|| "the group".to_owned(), |group| format!("group {}", group.name))
+    }
 }
 
 /// One thing to do.
@@ -48,12 +69,14 @@ pub struct Scene<'a> {
 pub enum Move {
     /// Writes the line, and makes the effect if it is [`Moved::Meant`].
     Do(Moved),
-    /// Evicts this pod (`namespace`, `name`), once: no line, as it may be asked again and again.
+    /// Evicts this very pod, once: no line, as it may be asked again and again.
     Evict {
         /// Its namespace.
         namespace: String,
         /// Its name.
         name: String,
+        /// Its uid: another pod of its name is not meant.
+        uid: String,
     },
 }
 
@@ -104,10 +127,13 @@ pub fn pause_after(moves: &[Move]) -> Option<u32> {
     moves.iter().all(|one| matches!(one, Move::Evict { .. })).then_some(EVICT_AGAIN_S)
 }
 
-/// Whether the next look needs workloads: only to find Cluster Autoscaler, before there is room for new nodes.
+/// Whether the next look needs workloads: only to find Cluster Autoscaler, before there is room for new nodes, and
+/// after a rest.
 #[must_use]
 pub fn needs_workloads(roll: Option<&Roll>) -> bool {
-    roll.is_some_and(|roll| roll.room.is_none() && roll.paused.is_none() && roll.given_up.is_none())
+    roll.is_some_and(|roll| {
+        (roll.room.is_none() || roll.rested) && roll.paused.is_none() && roll.given_up.is_none()
+    })
 }
 
 /// What to do next.
@@ -115,9 +141,12 @@ pub fn needs_workloads(roll: Option<&Roll>) -> bool {
 pub fn next(roll: Option<&Roll>, scene: &Scene<'_>) -> Verdict {
     let stand = match Stand::of(roll, scene) {
         Ok(stand) => stand,
-        Err(Unseen(why)) => return Verdict::wait(HELD_S, format!("nodes and pods cannot be seen: {why}")),
+        Err(Unseen(why)) => return unseen::next(roll, scene, &why),
     };
     let Some(roll) = roll else { return begin(scene, &stand) };
+    if roll.unseen.is_some() {
+        return Verdict::line(Moved::Seen);
+    }
     match &roll.given_up {
         None => forward::next(roll, scene, &stand),
         Some(given_up) => back::next(roll, given_up, scene, &stand),
@@ -128,8 +157,8 @@ pub fn next(roll: Option<&Roll>, scene: &Scene<'_>) -> Verdict {
 fn begin(scene: &Scene<'_>, stand: &Stand<'_>) -> Verdict {
     // A group that is gone, or has moved by itself, needs nothing.
     let Some(group) = scene.group.filter(|_| stand.is_behind()) else { return Verdict::Done };
-    if let Some(why) = scene.held {
-        return Verdict::held(why);
+    if let Some(held) = &scene.held {
+        return Verdict::held(held.why);
     }
     match was(scene, stand, group) {
         Ok(was) => Verdict::line(Moved::Begun { was: Box::new(was) }),

@@ -61,7 +61,7 @@ impl Touched<'_> {
             // An intent that was replaced by another one: it is made again.
             NodePhase::Terminating => self.terminate(),
             NodePhase::Releasing => self.release(),
-            NodePhase::Terminated | NodePhase::Released | NodePhase::Gone => Next::Over,
+            NodePhase::Terminated | NodePhase::Released | NodePhase::Gone | NodePhase::Left => Next::Over,
         }
     }
 
@@ -128,7 +128,11 @@ impl Touched<'_> {
         if asked.is_empty() {
             return Next::Wait(EVICT_AGAIN_S, format!("{} pods end on {}", pods.len(), self.name));
         }
-        let evict = |pod: &Pod| Move::Evict { namespace: pod.namespace.clone(), name: pod.name.clone() };
+        let evict = |pod: &Pod| Move::Evict {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            uid: pod.uid.clone(),
+        };
         Next::Moves(asked.into_iter().map(evict).collect())
     }
 
@@ -138,6 +142,7 @@ impl Touched<'_> {
             return Next::meant(Effect::DeletePods {
                 node: self.name.to_owned(),
                 pods: pods.iter().map(|pod| pod.full_name()).collect(),
+                uids: pods.iter().map(|pod| (pod.full_name(), pod.uid.clone())).collect(),
             });
         }
         Next::Stuck(failure::not_emptied(self.scene.inside, self.name, pods, self.scene.drain_limit_s))

@@ -115,9 +115,7 @@ impl<'a> Stand<'a> {
     /// How many nodes there are more than there shall be at the end: never more than were added here, as others may
     /// have resized the group for reasons of their own.
     pub(super) fn surplus(&self, roll: &Roll) -> u32 {
-        let shrunk = count(roll.nodes.values().filter(|node| node.shrunk).count());
-        let owed = roll.room.map_or(0, |room| room.extra).saturating_sub(shrunk);
-        owed.min(self.desired.saturating_sub(roll.was.total()))
+        roll.extra_left().min(self.desired.saturating_sub(roll.was.total()))
     }
 }
 

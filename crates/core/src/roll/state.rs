@@ -7,6 +7,12 @@ use jiff::Timestamp;
 use super::{Effect, Moved, Paused, Was};
 use crate::inside::Template;
 use crate::remedy::Failure;
+use crate::waits::seconds_between;
+
+/// How long an effect is tried again that never comes through, in seconds.
+const EFFECT_S_MAX: u32 = 1800;
+/// How often it is tried at least: whoever comes back after hours has not tried for hours.
+const TRIES_MIN: u32 = 5;
 
 /// Where a node stands that was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +33,15 @@ pub enum NodePhase {
     Released,
     /// It is not there any more.
     Gone,
+    /// It stays cordoned: letting pods onto it never came through.
+    Left,
 }
 
 impl NodePhase {
     /// Whether something is left to be done to the node.
     #[must_use]
     pub fn is_unfinished(self) -> bool {
-        !matches!(self, Self::Terminated | Self::Released | Self::Gone)
+        !matches!(self, Self::Terminated | Self::Released | Self::Gone | Self::Left)
     }
 }
 
@@ -96,6 +104,8 @@ pub struct Roll {
     pub meant: Option<Meant>,
     /// Cluster Autoscaler, from when it is about to be paused until it runs again.
     pub paused: Option<Paused>,
+    /// Whether Cluster Autoscaler has run since there was room for new nodes: it may have taken that away.
+    pub rested: bool,
     /// The template that was made.
     pub template: Option<Template>,
     /// The room for new nodes, from when it is about to be made.
@@ -106,6 +116,10 @@ pub struct Roll {
     pub unsettled: Option<Timestamp>,
     /// The groups that have the sizes that they shall keep.
     pub restored: BTreeSet<String>,
+    /// Since when nodes and pods cannot be seen, if they cannot.
+    pub unseen: Option<Timestamp>,
+    /// What should have been put in order, and is left to a person.
+    pub left: Vec<Effect>,
     /// Why it is taken back, if it is.
     pub given_up: Option<GivenUp>,
 }
@@ -133,11 +147,14 @@ impl Roll {
             since: at,
             meant: None,
             paused: None,
+            rested: false,
             template: None,
             room: None,
             nodes: BTreeMap::new(),
             unsettled: None,
             restored: BTreeSet::new(),
+            unseen: None,
+            left: Vec::new(),
             given_up: None,
         }
     }
@@ -151,6 +168,28 @@ impl Roll {
             && self.given_up.is_none()
             && !self.nodes.values().any(|node| node.phase.is_unfinished())
             && !self.was.nodes.iter().all(replaced)
+    }
+
+    /// Whether an effect was tried often enough, and for long enough, to say that it does not come through. Where one
+    /// was left to a person already the others need not be tried for as long.
+    #[must_use]
+    pub fn is_late(&self, meant: &Meant, now: Timestamp) -> bool {
+        let long = !self.left.is_empty() || seconds_between(meant.since, now) >= EFFECT_S_MAX;
+        meant.tries >= TRIES_MIN && long
+    }
+
+    /// How many of the nodes that were added were not taken away again.
+    pub(super) fn extra_left(&self) -> u32 {
+        let shrunk = self.nodes.values().filter(|node| node.shrunk).count();
+        let shrunk = u32::try_from(shrunk).unwrap_or(u32::MAX);
+        self.room.map_or(0, |room| room.extra).saturating_sub(shrunk)
+    }
+
+    /// Cluster Autoscaler as it was, where it is paused and still can be put back.
+    #[must_use]
+    pub fn owes(&self) -> Option<&Paused> {
+        let given_over = |effect: &Effect| matches!(effect, Effect::ResumeAutoscaler { .. });
+        self.paused.as_ref().filter(|_| !self.left.iter().any(given_over))
     }
 
     /// Applies a line; `false` where it may not follow.
@@ -172,6 +211,9 @@ impl Roll {
             },
             Moved::Unsettled { .. } => self.unsettled = self.unsettled.or(Some(at)),
             Moved::Settled => self.unsettled = None,
+            Moved::Unseen { .. } => self.unseen = self.unseen.or(Some(at)),
+            Moved::Seen => self.unseen = None,
+            Moved::Left { effect } => return self.leave(effect, at),
             Moved::GivenUp { failure, denied } => {
                 if *denied {
                     self.forget();
@@ -193,6 +235,25 @@ impl Roll {
             }
             _ => {}
         }
+    }
+
+    /// Only what puts something in order is left to a person, and only after it was tried.
+    fn leave(&mut self, effect: &Effect, at: Timestamp) -> bool {
+        if !effect.mends() || !self.means(effect) {
+            return false;
+        }
+        self.meant = None;
+        match effect {
+            Effect::Release { node } => {
+                self.pass(node, &[NodePhase::Releasing], NodePhase::Left, at);
+            }
+            Effect::Restore { group, .. } => {
+                self.restored.insert(group.clone());
+            }
+            _ => {}
+        }
+        self.left.push(effect.clone());
+        true
     }
 
     fn give_up(&mut self, failure: &Failure, since: Timestamp) {
@@ -252,6 +313,7 @@ impl Roll {
 
     /// A node is cordoned, for the first time or again: its drain counts from the first.
     fn cordon(&mut self, node: &str, instance: &str, surplus: bool, at: Timestamp) -> bool {
+        self.rested = false;
         match self.nodes.get_mut(node).filter(|touched| touched.phase.is_unfinished()) {
             Some(touched) if touched.phase == NodePhase::Releasing => false,
             Some(touched) => {
@@ -302,8 +364,12 @@ impl Roll {
         }
         self.meant = None;
         match effect {
-            Effect::ResumeAutoscaler { .. } => self.paused = None,
+            Effect::ResumeAutoscaler { .. } => {
+                self.paused = None;
+                self.rested = self.room.is_some();
+            }
             Effect::Surge { .. } | Effect::MakeGroup { .. } => {
+                self.rested = false;
                 self.room = self.room.map(|room| Room { since: at, ..room });
             }
             Effect::Terminate { node, .. } => {
@@ -324,12 +390,14 @@ impl Roll {
     }
 
     /// There is room for more nodes, or about to be: once, and with the new template only. As long as nobody knows
-    /// whether it was made it may be meant otherwise: the group may have another size by now.
+    /// whether it was made it may be meant otherwise: the group may have another size by now. After a rest there is as
+    /// much room again as there was.
     fn open(&mut self, extra: u32, since: Timestamp) -> bool {
         let outstanding = self.meant.as_ref().is_some_and(|meant| meant.effect.opens());
-        let may = self.template.is_some() && (self.room.is_none() || outstanding);
+        let again = self.room.filter(|_| self.rested);
+        let may = self.template.is_some() && (self.room.is_none() || outstanding || again.is_some());
         if may {
-            self.room = Some(Room { extra, since });
+            self.room = Some(Room { extra: again.map_or(extra, |room| room.extra), since });
         }
         may
     }

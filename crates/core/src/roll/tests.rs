@@ -1,5 +1,7 @@
 //! What may follow on what, line by line. Whole rolls are told in `tests/properties/rolling`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::autoscaler::running;
@@ -119,7 +121,7 @@ fn room_of_which_nobody_knows_whether_it_was_made_may_be_meant_otherwise() {
 
 #[test]
 fn no_instance_ends_whose_node_was_not_emptied_or_forced() {
-    let force = Effect::DeletePods { node: "a".into(), pods: vec!["shop/web".into()] };
+    let force = Effect::DeletePods { node: "a".into(), pods: vec!["shop/web".into()], uids: BTreeMap::new() };
     assert!(after(&lines(&[meant(terminate("a"))])).is_none());
     assert!(after(&lines(&[meant(cordon("a")), meant(terminate("a"))])).is_none());
     assert!(after(&lines(&[meant(cordon("a")), emptied("a"), meant(terminate("a"))])).is_some());
@@ -199,6 +201,28 @@ fn given_up_twice_the_first_reason_stands_and_the_surplus_stays() {
 }
 
 #[test]
+fn only_what_puts_something_in_order_and_was_tried_is_left_to_a_person() {
+    let paused = Paused { deployment: "kube-system/ca".into(), replicas: 2 };
+    let resume = Effect::ResumeAutoscaler { paused: paused.clone() };
+    let left = |effect: &Effect| Moved::Left { effect: effect.clone() };
+    let pause = meant(Effect::PauseAutoscaler { paused: paused.clone() });
+    let so_far = [begun(), pause, meant(resume.clone())];
+    let roll = after(&[&so_far[..], &[left(&resume)][..]].concat()).unwrap();
+    assert_eq!((roll.owes(), roll.paused.as_ref()), (None, Some(&paused)));
+    assert!(after(&[&so_far[..2], &[left(&resume)][..]].concat()).is_none(), "it was not tried");
+    assert!(after(&lines(&[meant(cordon("a")), left(&cordon("a"))])).is_none(), "it puts nothing in order");
+    let released = lines(&[meant(cordon("a")), meant(release("a")), left(&release("a"))]);
+    assert_eq!(after(&released).unwrap().nodes["a"].phase, NodePhase::Left);
+}
+
+#[test]
+fn what_is_left_paused_is_said_with_the_command_that_puts_it_back() {
+    let paused = Paused { deployment: "ops/ca".into(), replicas: 2 };
+    assert_eq!(paused.in_words(), "Cluster Autoscaler is still paused: ops/ca had 2 replica(s)");
+    assert_eq!(paused.restore_command(), "kubectl --namespace ops scale deployment ca --replicas 2");
+}
+
+#[test]
 fn groups_are_put_in_order_only_when_no_node_is_half_done() {
     let restore = Effect::Restore { group: "g".into(), sizes: sizes(1, 2, 3), template: None };
     assert!(after(&lines(&[meant(cordon("a")), meant(restore.clone())])).is_none());
@@ -214,7 +238,7 @@ fn the_group_beside_has_one_name_however_often_it_was_made() {
 
 #[test]
 fn only_evictions_alone_are_followed_by_a_pause() {
-    let evict = Move::Evict { namespace: "shop".into(), name: "web".into() };
+    let evict = Move::Evict { namespace: "shop".into(), name: "web".into(), uid: "u-1".into() };
     assert_eq!(pause_after(std::slice::from_ref(&evict)), Some(EVICT_AGAIN_S));
     assert_eq!(pause_after(&[evict, Move::Do(emptied("a"))]), None);
 }
@@ -232,7 +256,7 @@ fn workload(kind: WorkloadKind, namespace: &str, name: &str, image: &str, wants:
         kind,
         namespace: namespace.into(),
         name: name.into(),
-        labels: std::collections::BTreeMap::new(),
+        labels: BTreeMap::new(),
         wants,
         ready: wants,
         recreate: false,

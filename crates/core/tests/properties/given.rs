@@ -1,4 +1,4 @@
-//! Random clusters, catalogues, policies, events and worlds.
+//! Random clusters, catalogues, policies, events and worlds. What is inside them is [`inside`]'s.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ use eks_upgrade_core::waits::Learned;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;
+
+use crate::inside::{inside, kubernetes};
 
 /// The minors that the catalogues of these tests cover.
 pub const MINORS: std::ops::RangeInclusive<u8> = 28..=36;
@@ -165,20 +167,27 @@ pub fn policy() -> impl Strategy<Value = Policy> {
 
 /// Any cluster that EKS could show, and any target at or above it.
 pub fn case() -> impl Strategy<Value = Case> {
-    let start = (*MINORS.start()..=*MINORS.end(), 0..=4_u8, catalogue(), policy(), any::<bool>());
-    start.prop_flat_map(|(at, hops, catalogue, policy, own_images_move)| {
+    let start =
+        (*MINORS.start()..=*MINORS.end(), 0..=4_u8, catalogue(), policy(), kubernetes(), any::<bool>());
+    start.prop_flat_map(|(at, hops, catalogue, policy, kubernetes, own_images_move)| {
+        let policy = Policy { kubernetes, ..policy };
         let group = |name: &str| proptest::option::of(node_group(name.to_owned(), at));
         let groups = (group("a"), group("b"), group("c"))
             .prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect::<Vec<NodeGroup>>());
-        (groups, addons(at, &catalogue)).prop_map(move |(node_groups, addons)| {
-            let templates = node_groups.iter().filter(|g| g.ami == AmiFamily::Custom && own_images_move);
-            Case {
-                launch_templates: templates.map(|g| (g.name.clone(), "2".to_owned())).collect(),
-                inventory: inventory(at, node_groups, addons, catalogue.clone()),
-                target: minor((at + hops).min(*MINORS.end())),
-                policy: policy.clone(),
-            }
-        })
+        (groups, addons(at, &catalogue), inside(at, &catalogue)).prop_map(
+            move |(node_groups, addons, inside)| {
+                let templates = node_groups.iter().filter(|g| g.ami == AmiFamily::Custom && own_images_move);
+                Case {
+                    launch_templates: templates.map(|g| (g.name.clone(), "2".to_owned())).collect(),
+                    inventory: Inventory {
+                        inside: policy.kubernetes.may_look().then_some(inside),
+                        ..inventory(at, node_groups, addons, catalogue.clone())
+                    },
+                    target: minor((at + hops).min(*MINORS.end())),
+                    policy: policy.clone(),
+                }
+            },
+        )
     })
 }
 

@@ -6,6 +6,7 @@
 mod campaigns;
 mod deciding;
 mod given;
+mod inside;
 mod ledgers;
 mod planning;
 mod rolling;

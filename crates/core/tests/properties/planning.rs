@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_upgrade_core::cluster::{AmiFamily, Inventory, Offer, Status};
-use eks_upgrade_core::finding::Level;
+use eks_upgrade_core::component::Image;
+use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::ids::StepId;
+use eks_upgrade_core::inside::Seen;
+use eks_upgrade_core::inspection::SelfManagedGroup;
 use eks_upgrade_core::plan::{Hop, Plan, Step, StepKind};
 use eks_upgrade_core::planner::ids_are_unique;
+use eks_upgrade_core::policy::{FargatePods, Kubernetes};
 use eks_upgrade_core::version::{Minor, skew_allows};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -18,7 +22,12 @@ fn blocked(plan: &Plan) -> bool {
 }
 
 /// Carries out one step, checking the rules of that moment.
-fn carry_out(step: &Step, hop: &Hop, world: &mut Inventory) -> Result<(), TestCaseError> {
+fn carry_out(
+    step: &Step,
+    hop: &Hop,
+    policy: &Kubernetes,
+    world: &mut Inventory,
+) -> Result<(), TestCaseError> {
     let at = world.cluster.version;
     match &step.kind {
         StepKind::ControlPlane { from, to } => {
@@ -57,9 +66,7 @@ fn carry_out(step: &Step, hop: &Hop, world: &mut Inventory) -> Result<(), TestCa
         StepKind::CoreComponent { .. }
         | StepKind::SelfManagedNodes { .. }
         | StepKind::FargatePods { .. }
-        | StepKind::Follow { .. } => {
-            prop_assert!(false, "the inside was not looked at");
-        }
+        | StepKind::Follow { .. } => carry_out_inside(step, hop, policy, world)?,
         StepKind::Verify | StepKind::Bake { .. } => {
             prop_assert_eq!(at, hop.to);
         }
@@ -70,10 +77,91 @@ fn carry_out(step: &Step, hop: &Hop, world: &mut Inventory) -> Result<(), TestCa
     Ok(())
 }
 
+/// The same of what EKS does not show.
+fn carry_out_inside(
+    step: &Step,
+    hop: &Hop,
+    policy: &Kubernetes,
+    world: &mut Inventory,
+) -> Result<(), TestCaseError> {
+    let at = world.cluster.version;
+    let inside = world.inside.as_mut().unwrap();
+    if let StepKind::Follow { pools, to, .. } = &step.kind {
+        prop_assert_eq!((*to, hop.to), (at, at));
+        for pool in there(&mut inside.following).pools.iter_mut().filter(|pool| pools.contains(&pool.pool)) {
+            prop_assert!(pool.nodes.iter().any(|minor| minor < to), "{} needs not follow", pool.pool);
+            pool.nodes.fill(*to);
+        }
+        return Ok(());
+    }
+    prop_assert!(policy.may_act(), "{} without consent", step.kind);
+    match &step.kind {
+        StepKind::CoreComponent { name, from, to } => {
+            let wanted = policy.components.iter().any(|component| component.as_str() == name);
+            prop_assert!(wanted, "{} is none of ours", name);
+            prop_assert!(world.addons.iter().all(|addon| addon.name != *name), "{} is an add-on", name);
+            let component =
+                there(&mut inside.components).iter_mut().find(|component| component.name == *name);
+            let component = component.unwrap();
+            prop_assert_eq!(&component.image, from);
+            let (before, after) = (Image::read(from).unwrap(), Image::read(to).unwrap());
+            prop_assert_eq!(before.repository, after.repository);
+            let (before, after) = (before.version().unwrap(), after.version().unwrap());
+            prop_assert!(after > before, "{} goes down", name);
+            let offered = world.catalogue[name][&at].iter().any(|offer| offer.version == after);
+            prop_assert!(offered, "{} {} is not offered for {}", name, after, at);
+            prop_assert!(hop.to == at, "{} goes ahead of the control plane", name);
+            component.image.clone_from(to);
+        }
+        StepKind::SelfManagedNodes { name, from, to, family, size, surge, .. } => {
+            let group =
+                there(&mut inside.self_managed).iter_mut().find(|group| group.group.name == *name).unwrap();
+            prop_assert!(group.group.released, "{} is its owner's", name);
+            prop_assert_eq!(group.oldest, Some(*from));
+            prop_assert_eq!(group.image.as_ref(), Some(family));
+            prop_assert!(to > from, "a roll that goes nowhere");
+            prop_assert_eq!(*to, at, "nodes are as new as the control plane");
+            prop_assert!(*surge >= 1 && *surge <= (*size).max(1));
+            group.oldest = Some(*to);
+        }
+        StepKind::FargatePods { workloads, to } => {
+            prop_assert_eq!((*to, policy.fargate), (at, FargatePods::Restart));
+            let pods = &mut there(&mut inside.following).fargate;
+            for workload in workloads {
+                let old = pods.iter().any(|pod| pod.workload == *workload && pod.minor != Some(*to));
+                prop_assert!(old, "{} needs no restart", workload);
+            }
+            for pod in pods.iter_mut().filter(|pod| workloads.contains(&pod.workload)) {
+                pod.minor = Some(*to);
+            }
+        }
+        other => prop_assert!(false, "{} is not inside", other),
+    }
+    Ok(())
+}
+
+/// What was seen; nothing is planned with what was not.
+fn there<T>(seen: &mut Seen<T>) -> &mut T {
+    match seen {
+        Seen::Is(seen) => seen,
+        Seen::Not(why) => panic!("it was not seen: {why}"),
+    }
+}
+
+/// The groups that EKS does not manage, as far as they were seen.
+fn self_managed(inventory: &Inventory) -> impl Iterator<Item = &SelfManagedGroup> {
+    inventory.inside.iter().filter_map(|inside| inside.self_managed.get().ok()).flatten()
+}
+
 fn in_skew(world: &Inventory) -> Result<(), TestCaseError> {
     for group in &world.node_groups {
         let (at, version) = (world.cluster.version, group.version);
         prop_assert!(skew_allows(at, version), "group {} at {} beside {}", group.name, version, at);
+    }
+    for group in self_managed(world) {
+        let (at, name) = (world.cluster.version, &group.group.name);
+        let allowed = group.oldest.is_none_or(|oldest| skew_allows(at, oldest));
+        prop_assert!(allowed, "group {} at {:?} beside {}", name, group.oldest, at);
     }
     Ok(())
 }
@@ -92,7 +180,7 @@ fn carry_out_all(case: &Case, plan: &Plan, picks: &[Index]) -> Result<Inventory,
                 .collect();
             prop_assert!(!ready.is_empty(), "the steps of {} wait for each other", hop.to);
             let step = ready[picks.next().unwrap().index(ready.len())];
-            carry_out(step, hop, &mut world)?;
+            carry_out(step, hop, &case.policy.kubernetes, &mut world)?;
             // A group may start out of skew; no control plane moves until that is put right.
             if matches!(step.kind, StepKind::ControlPlane { .. }) {
                 in_skew(&world)?;
@@ -205,6 +293,46 @@ proptest! {
             let told = plan.findings.iter().any(|f| f.subject == addon.name && f.level != Level::Pass);
             prop_assert!(serves || told, "{} stays at {} without a word", addon.name, version);
         }
+    }
+
+    #[test]
+    fn nothing_inside_is_left_behind_silently(case in case(), picks in picks()) {
+        let plan = case.plan(1);
+        prop_assume!(!blocked(&plan));
+        let mut world = carry_out_all(&case, &plan, &picks)?;
+        let told = |subject: &str| plan.findings.iter().any(|f| f.subject == subject && f.level != Level::Pass);
+        for group in self_managed(&world) {
+            let (name, there) = (&group.group.name, group.oldest.is_some_and(|oldest| oldest >= case.target));
+            prop_assert!(there || told(name), "group {} stays at {:?} without a word", name, group.oldest);
+        }
+        let Some(inside) = &mut world.inside else { return Ok(()) };
+        for component in inside.components.get().into_iter().flatten() {
+            let version = Image::read(&component.image).and_then(|image| image.version());
+            let offered = &world.catalogue[&component.name][&case.target];
+            let serves = version.is_some_and(|version| offered.iter().any(|offer| offer.version == version));
+            let addon = case.inventory.addons.iter().any(|addon| addon.name == component.name);
+            prop_assert!(addon || serves || told(&component.name), "{:?} stays without a word", component);
+        }
+        let Ok(following) = inside.following.get() else { return Ok(()) };
+        for pool in &following.pools {
+            prop_assert!(pool.nodes.iter().all(|minor| *minor >= case.target), "{:?} is not watched", pool);
+        }
+        let old = following.fargate.iter().any(|pod| pod.minor != Some(case.target));
+        let of_fargate = plan.findings.iter().any(|f| f.code == Code::FargatePods);
+        prop_assert!(!old || of_fargate, "pods on Fargate stay old without a word");
+    }
+
+    #[test]
+    fn what_was_not_seen_inside_is_unknown(case in case()) {
+        let plan = case.plan(1);
+        let Some(inside) = &case.inventory.inside else { return Ok(()) };
+        let hidden = [
+            inside.self_managed.get().is_err(),
+            inside.components.get().is_err(),
+            inside.following.get().is_err(),
+        ];
+        let unread = plan.findings.iter().filter(|f| f.code == Code::InsideUnread && f.level == Level::Unknown);
+        prop_assert_eq!(unread.count(), hidden.iter().filter(|hidden| **hidden).count());
     }
 
     #[test]

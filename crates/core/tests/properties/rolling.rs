@@ -83,7 +83,7 @@ fn act(walk: &mut Walk, other: Other) {
         Other::LosesOne => walk.world.lose_one(),
         Other::Grows => walk.world.grow(1),
         Other::DeletesTheGroup => walk.world.delete_group(GROUP),
-        Other::Holds => walk.held = Some("a window"),
+        Other::Holds => (walk.held, walk.long) = (Some("a window"), true),
         Other::LetsGo => walk.held = None,
     }
 }

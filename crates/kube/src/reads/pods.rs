@@ -70,6 +70,7 @@ fn pod(one: v1::Pod) -> Option<Pod> {
     Some(Pod {
         namespace: namespace(&meta),
         name: name(&meta),
+        uid: meta.uid.clone().unwrap_or_default(),
         labels: labels(&meta),
         node: spec.node_name.filter(|node| !node.is_empty()),
         phase,

@@ -8,11 +8,13 @@ mod tests;
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::ids::Token;
-use eks_upgrade_core::roll::{self, Effect, Moved, Roll, Scene, Verdict, Way, beside, needs_workloads};
+use eks_upgrade_core::inside::{AutoScalingGroup, Inside};
+use eks_upgrade_core::roll::{
+    self, Effect, Held, Moved, Paused, Roll, Scene, Verdict, Way, beside, needs_workloads,
+};
 use eks_upgrade_core::version::Minor;
 use jiff::Timestamp;
 
-use crate::error::Answer;
 use crate::ports::EksDown;
 use crate::ports::inside::{Depth, Evicted, GroupWrites, InsideWrites, Insides, PodName, Sizes};
 
@@ -43,6 +45,10 @@ pub struct Wanted {
     pub drain_limit_s: u32,
     /// Whether pods that do not leave may be deleted.
     pub may_force: bool,
+    /// Cluster Autoscaler as it was before another roll of the run paused it, or an earlier attempt.
+    pub paused_elsewhere: Option<Paused>,
+    /// Whether another roll that is under way needs it paused.
+    pub needed_elsewhere: bool,
     /// Names this roll to the cluster and to EC2: the same for every try of the same step.
     pub token: Token,
 }
@@ -58,16 +64,16 @@ where
         cluster: &ClusterArn,
         wanted: &Wanted,
         roll: Option<&Roll>,
-        held: Option<&str>,
+        held: Option<Held<'_>>,
         now: Timestamp,
-    ) -> Answer<Verdict> {
+    ) -> Verdict {
         let depth = if needs_workloads(roll) { Depth::Roll } else { Depth::Drain };
-        let inside = self.inside.inside(cluster, depth).await;
-        let group = self.groups.group(cluster, &wanted.group).await?;
-        let new_group = match wanted.way {
-            Way::InPlace => None,
-            Way::NewGroup => self.groups.group(cluster, &beside(&wanted.group, wanted.to)).await?,
-        };
+        let mut inside = self.inside.inside(cluster, depth).await;
+        // Nodes mean nothing without their groups: they are as good as unseen then.
+        let (group, new_group) = self.groups_of(cluster, wanted).await.unwrap_or_else(|down| {
+            inside = Inside::unread(now, &down.to_string());
+            (None, None)
+        });
         let scene = Scene {
             inside: &inside,
             group: group.as_ref(),
@@ -79,13 +85,29 @@ where
             drain_limit_s: wanted.drain_limit_s,
             may_force: wanted.may_force,
             held,
+            paused_elsewhere: wanted.paused_elsewhere.as_ref(),
+            needed_elsewhere: wanted.needed_elsewhere,
             now,
         };
-        Ok(roll::next(roll, &scene))
+        roll::next(roll, &scene)
+    }
+
+    /// The group, and the one beside it.
+    async fn groups_of(
+        &self,
+        cluster: &ClusterArn,
+        wanted: &Wanted,
+    ) -> Result<(Option<AutoScalingGroup>, Option<AutoScalingGroup>), EksDown> {
+        let group = self.groups.group(cluster, &wanted.group).await?;
+        let new_group = match wanted.way {
+            Way::InPlace => None,
+            Way::NewGroup => self.groups.group(cluster, &beside(&wanted.group, wanted.to)).await?,
+        };
+        Ok((group, new_group))
     }
 
     /// Makes the effect of a line, if it means one, and gives the line that follows: that it was made, or that the roll
-    /// is given up because it is denied. What puts things in order is never given up.
+    /// is given up because it is denied. None for what puts things in order and is denied: it is tried again later.
     pub async fn make(
         &self,
         cluster: &ClusterArn,
@@ -96,6 +118,10 @@ where
         let Moved::Meant { effect } = moved else { return Ok(None) };
         match self.effect(cluster, wanted, effect, roll).await {
             Err(down) if down.denied && !effect.mends() => Ok(Some(given_up(&down, true))),
+            Err(down) if down.denied => {
+                tracing::warn!(%cluster, %effect, %down, "what puts things in order is denied");
+                Ok(None)
+            }
             made => made.map(Some),
         }
     }
@@ -141,8 +167,8 @@ where
             Effect::Cordon { node, .. } => {
                 self.inside.cordon(cluster, node, Some(wanted.token.as_str())).await?;
             }
-            Effect::DeletePods { pods, .. } => {
-                for pod in pods.iter().filter_map(|pod| name_of(pod)) {
+            Effect::DeletePods { pods, uids, .. } => {
+                for pod in pods.iter().filter_map(|pod| name_of(pod, uids.get(pod))) {
                     self.inside.delete_pod(cluster, &pod).await?;
                 }
             }
@@ -194,7 +220,7 @@ fn of(roll::Sizes { min, desired, max }: roll::Sizes) -> Sizes {
 }
 
 /// A pod from its full name, `namespace/name`.
-fn name_of(full: &str) -> Option<PodName> {
+fn name_of(full: &str, uid: Option<&String>) -> Option<PodName> {
     let (namespace, name) = full.split_once('/')?;
-    Some(PodName { namespace: namespace.to_owned(), name: name.to_owned() })
+    Some(PodName { namespace: namespace.to_owned(), name: name.to_owned(), uid: uid.cloned() })
 }

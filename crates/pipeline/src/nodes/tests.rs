@@ -7,7 +7,7 @@ use eks_upgrade_core::health::Vitals;
 use eks_upgrade_core::inside::{
     AutoScalingGroup, Capacity, Inside, Node, NodeGroupOf, Seen, Template, WorkloadKind,
 };
-use eks_upgrade_core::roll::{Move, Paused, Was};
+use eks_upgrade_core::roll::{Move, Was};
 
 use super::*;
 use crate::ports::inside::Groups;
@@ -69,7 +69,8 @@ impl InsideWrites for Fake {
     }
 
     async fn delete_pod(&self, _: &ClusterArn, pod: &PodName) -> Read<()> {
-        self.note("delete-pod", format!("{}/{}", pod.namespace, pod.name))
+        let uid = pod.uid.as_ref().map_or_else(String::new, |uid| format!(" {uid}"));
+        self.note("delete-pod", format!("{}/{}{uid}", pod.namespace, pod.name))
     }
 
     async fn scale(&self, _: &ClusterArn, deployment: &str, replicas: u32) -> Read<Option<u32>> {
@@ -172,6 +173,7 @@ fn group() -> AutoScalingGroup {
         subnets: Vec::new(),
         template: Some(template("1")),
         suspended: Vec::new(),
+        released: true,
     }
 }
 
@@ -207,6 +209,8 @@ fn wanted(way: Way) -> Wanted {
         family: "amazon-linux-2023/x86_64/standard".into(),
         drain_limit_s: 900,
         may_force: false,
+        paused_elsewhere: None,
+        needed_elsewhere: false,
         token,
     }
 }
@@ -263,8 +267,12 @@ async fn each_effect_comes_to_its_calls_and_is_then_made() {
         ),
         (Effect::Release { node: node.clone() }, vec!["cordon a false"]),
         (
-            Effect::DeletePods { node: node.clone(), pods: vec!["shop/x".into(), "shop/y".into()] },
-            vec!["delete-pod shop/x", "delete-pod shop/y"],
+            Effect::DeletePods {
+                node: node.clone(),
+                pods: vec!["shop/x".into(), "shop/y".into()],
+                uids: BTreeMap::from([("shop/x".into(), "u-1".into())]),
+            },
+            vec!["delete-pod shop/x u-1", "delete-pod shop/y"],
         ),
         (Effect::Terminate { node, instance, shrink: true }, vec!["terminate i-1 true"]),
         (
@@ -302,14 +310,14 @@ async fn what_somebody_else_had_cordoned_is_not_opened() {
 }
 
 #[tokio::test]
-async fn a_denied_effect_is_a_line_and_one_that_mends_is_an_error() {
+async fn a_denied_effect_is_a_line_and_one_that_mends_is_not_made_yet() {
     let fake = Fake { denies: Some("cordon"), ..Fake::default() };
     let cordon = Effect::Cordon { node: "a".into(), instance: "i-1".into(), surplus: false };
     let given_up = make(&fake, &cordon).await.unwrap();
     assert!(
         matches!(given_up, Some(Moved::GivenUp { denied: true, failure }) if failure.code == "AccessDenied")
     );
-    assert!(make(&fake, &Effect::Release { node: "a".into() }).await.is_err());
+    assert_eq!(make(&fake, &Effect::Release { node: "a".into() }).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -329,7 +337,7 @@ async fn a_line_that_means_nothing_makes_nothing() {
 
 #[tokio::test]
 async fn a_pod_that_may_not_leave_yet_is_no_failure_and_a_denial_is() {
-    let pod = PodName { namespace: "shop".into(), name: "x".into() };
+    let pod = PodName { namespace: "shop".into(), name: "x".into(), uid: None };
     for evicted in [Evicted::Leaves, Evicted::NotNow("a budget".into()), Evicted::Refused("two".into())] {
         let fake = Fake { evicted: Some(evicted), ..Fake::default() };
         let rolling = Rolling { inside: &fake, groups: &fake };
@@ -347,11 +355,12 @@ async fn a_look_is_as_deep_as_it_has_to_be() {
     let fake = Fake::default();
     let rolling = Rolling { inside: &fake, groups: &fake };
     let wanted = wanted(Way::NewGroup);
-    let begun = rolling.pass(&cluster(), &wanted, None, None, now()).await.unwrap();
+    let begun = rolling.pass(&cluster(), &wanted, None, None, now()).await;
     assert!(matches!(begun, Verdict::Do(moves) if matches!(moves[..], [Move::Do(Moved::Begun { .. })])));
-    let held = rolling.pass(&cluster(), &wanted, None, Some("a freeze"), now()).await.unwrap();
+    let freeze = Some(Held { why: "a freeze", long: true });
+    let held = rolling.pass(&cluster(), &wanted, None, freeze, now()).await;
     assert!(matches!(held, Verdict::Wait { text, .. } if text.contains("a freeze")));
-    let next = rolling.pass(&cluster(), &wanted, Some(&roll()), None, now()).await.unwrap();
+    let next = rolling.pass(&cluster(), &wanted, Some(&roll()), None, now()).await;
     assert_eq!(next, Verdict::Do(vec![Move::Do(Moved::Meant { effect: Effect::MakeTemplate })]));
     assert_eq!(*fake.looked.lock().unwrap(), [Depth::Drain, Depth::Drain, Depth::Roll]);
 }

@@ -59,6 +59,9 @@ pub struct PodName {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its uid, where this very pod is meant: one of a stateful set comes back under its name. `None`: whichever has
+    /// the name.
+    pub uid: Option<String>,
 }
 
 /// What became of an eviction.
@@ -66,7 +69,7 @@ pub struct PodName {
 pub enum Evicted {
     /// The pod is on its way out (or, in a dry run, would be).
     Leaves,
-    /// There is no such pod any more.
+    /// There is no such pod any more, or another one under its name.
     Gone,
     /// A budget says not now (429).
     NotNow(String),
@@ -86,7 +89,8 @@ pub trait InsideWrites: Send + Sync {
     ) -> impl Future<Output = Read<bool>> + Send;
     /// Evicts a pod, its own grace period kept.
     fn evict(&self, cluster: &ClusterArn, pod: &PodName) -> impl Future<Output = Read<Evicted>> + Send;
-    /// Deletes a pod, whatever its budgets say, its own grace period kept.
+    /// Deletes a pod, whatever its budgets say, its own grace period kept. One that is gone is no error, nor is another
+    /// one under its name, which stays.
     fn delete_pod(&self, cluster: &ClusterArn, pod: &PodName) -> impl Future<Output = Read<()>> + Send;
     /// Sets the replicas of a deployment (`namespace/name`); gives what they were. `None`: there is no such deployment.
     fn scale(

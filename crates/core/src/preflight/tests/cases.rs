@@ -32,6 +32,7 @@ const WORKLOADS: Change = |inside| gone(&mut inside.workloads);
 const WEBHOOKS: Change = |inside| gone(&mut inside.webhooks);
 const COMPONENTS: Change = |inside| gone(&mut inside.components);
 const SUBNETS: Change = |inside| gone(&mut inside.capacity.subnets);
+const GROUPS: Change = |inside| gone(&mut inside.capacity.groups);
 const POOLS: Change = |inside| gone(&mut inside.pools);
 const CLAIMS: Change = |inside| gone(&mut inside.claims);
 const CALLED: Change = |inside| gone(&mut inside.called);
@@ -227,6 +228,12 @@ pub(super) const CASES: &[Case] = &[
         }],
     )
     .with(&[Code::ControlPlaneAddresses, Code::NodeAddresses]),
+    case(
+        Code::GroupNotReleased,
+        Level::Warn,
+        |inside| seen(&mut inside.capacity.groups)[0].released = false,
+        &[GROUPS],
+    ),
     case(
         Code::ZonalVolumes,
         Level::Warn,

@@ -75,6 +75,7 @@ fn a_self_managed_group_that_is_seen_can_be_rolled_on_the_way() {
             subnets: Vec::new(),
             template: None,
             suspended: Vec::new(),
+            released: true,
         }]);
     });
     assert_eq!(rolled, Level::Warn);

@@ -1,10 +1,11 @@
 //! Walks a roll through the little world as the kube function does: a line, its effect, the line after it. It may die
 //! anywhere; what goes on is what the lines say.
 
-use eks_upgrade_core::inside::Template;
+use eks_upgrade_core::inside::{Inside, Template};
 use eks_upgrade_core::remedy::Failure;
 use eks_upgrade_core::roll::{
-    Effect, Move, Moved, Roll, Scene, Verdict, Way, beside, denied, next, pause_after,
+    Effect, Held, Move, Moved, NodePhase, Paused, Roll, Scene, Verdict, Way, beside, denied, next,
+    pause_after,
 };
 use jiff::Timestamp;
 
@@ -83,6 +84,16 @@ pub struct Walk {
     pub out_max: usize,
     /// Why no node may be begun, as long as somebody says so.
     pub held: Option<&'static str>,
+    /// Whether that takes long.
+    pub long: bool,
+    /// Why the cluster cannot be seen, as long as somebody says so.
+    pub unseen: Option<&'static str>,
+    /// Cluster Autoscaler as another roll, or an earlier attempt, found it.
+    pub paused_elsewhere: Option<Paused>,
+    /// Whether another roll needs it paused.
+    pub needed_elsewhere: bool,
+    /// Whether nothing comes through that puts things in order.
+    pub mends_nothing: bool,
     /// How often it dies, and where: asked at each line.
     pub deaths: Vec<Option<Death>>,
     moves: usize,
@@ -91,7 +102,21 @@ pub struct Walk {
 impl Walk {
     pub fn new(world: World, order: Order) -> Self {
         let (lines, roll, deaths) = (Vec::new(), None, Vec::new());
-        Self { world, order, lines, roll, out_max: 0, held: None, deaths, moves: 0 }
+        Self {
+            world,
+            order,
+            lines,
+            roll,
+            out_max: 0,
+            held: None,
+            long: false,
+            unseen: None,
+            paused_elsewhere: None,
+            needed_elsewhere: false,
+            mends_nothing: false,
+            deaths,
+            moves: 0,
+        }
     }
 
     /// To its end, however many looks that takes; `None` where it takes too many.
@@ -149,7 +174,9 @@ impl Walk {
     }
 
     pub fn verdict(&self) -> Verdict {
-        let (inside, group) = (self.world.inside(), self.world.group(GROUP));
+        let seen = || self.world.inside();
+        let inside = self.unseen.map_or_else(seen, |why| Inside::unread(self.world.now, why));
+        let group = self.world.group(GROUP);
         let new_group = match self.order.way {
             Way::InPlace => None,
             Way::NewGroup => self.world.group(&beside(GROUP, minor(TO))),
@@ -165,7 +192,9 @@ impl Walk {
             surge: self.order.surge,
             drain_limit_s: DRAIN_S,
             may_force: self.order.may_force,
-            held: self.held,
+            held: self.held.map(|why| Held { why, long: self.long }),
+            paused_elsewhere: self.paused_elsewhere.as_ref(),
+            needed_elsewhere: self.needed_elsewhere,
             now: self.world.now,
         };
         next(self.roll.as_ref(), &scene)
@@ -193,6 +222,9 @@ impl Walk {
         if self.order.denies.is_some_and(|denies| denies.denies(&effect)) {
             assert!(!effect.mends(), "what was never done is put in order: {effect:?}");
             self.line(Moved::GivenUp { failure: denied("it", "you may not"), denied: true });
+            return false;
+        }
+        if self.mends_nothing && effect.mends() {
             return false;
         }
         self.world.make(&effect);
@@ -235,7 +267,8 @@ impl Walk {
         let Some(roll) = &self.roll else { return };
         for node in self.world.cordoned() {
             let recorded = roll.nodes.get(&node).is_some_and(|node| {
-                node.phase.is_unfinished() || node.phase == eks_upgrade_core::roll::NodePhase::Terminated
+                let stays = [NodePhase::Terminated, NodePhase::Left];
+                node.phase.is_unfinished() || stays.contains(&node.phase)
             });
             if !recorded && !roll.was_cordoned(&node) {
                 self.world.wrongs.push(format!("{node} is cordoned, and nobody says so"));
@@ -260,7 +293,7 @@ fn tell(moved: &Moved) -> Option<String> {
             Effect::MakeGroup { sizes, .. } => format!("a group of {} beside it", sizes.desired),
             Effect::Cordon { node, surplus: false, .. } => format!("cordon {node}"),
             Effect::Cordon { node, .. } => format!("cordon the surplus {node}"),
-            Effect::DeletePods { node, pods } => format!("delete {} pods on {node}", pods.len()),
+            Effect::DeletePods { node, pods, .. } => format!("delete {} pods on {node}", pods.len()),
             Effect::Terminate { node, shrink: true, .. } => format!("end {node} for good"),
             Effect::Terminate { node, .. } => format!("end {node}"),
             Effect::Release { node } => format!("release {node}"),
@@ -270,6 +303,9 @@ fn tell(moved: &Moved) -> Option<String> {
         Moved::GivenUp { failure, .. } => format!("give up: {}", failure.code),
         Moved::Begun { .. } => "begin".into(),
         Moved::Gone { node } => format!("{node} is gone"),
+        Moved::Left { effect } => format!("leave it: {effect}"),
+        Moved::Unseen { .. } => "unseen".into(),
+        Moved::Seen => "seen".into(),
         Moved::Made { .. }
         | Moved::TemplateMade { .. }
         | Moved::Emptied { .. }

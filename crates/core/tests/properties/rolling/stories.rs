@@ -1,6 +1,6 @@
 //! Rolls as short stories: what is done, line by line.
 
-use eks_upgrade_core::roll::{Effect, Move, Moved, Roll, Sizes, Verdict, Way, beside};
+use eks_upgrade_core::roll::{Effect, Move, Moved, Paused, Roll, Sizes, Verdict, Way, beside};
 use eks_upgrade_core::waits::seconds_between;
 
 use super::driver::{DRAIN_S, Death, Denies, End, Order, Walk};
@@ -161,6 +161,129 @@ fn what_holds_it_keeps_the_next_node_and_lets_the_begun_one_end() {
     assert!(matches!(walk.verdict(), Verdict::Wait { text, .. } if text.contains("the window is closed")));
     walk.held = None;
     assert_eq!(walk.end(), Some(End::Done));
+}
+
+/// A walk that is held for long after its first node, until it has nothing more to do.
+fn rested(order: Order) -> Walk {
+    let mut walk = Walk::new(World::new(3, &[web(4, 2)], Some(2)), order);
+    walk.long = true;
+    walk.end_with(|walk, _| {
+        let begun = walk.roll.as_ref().is_some_and(|roll| !roll.nodes.is_empty());
+        walk.held = begun.then_some("the window is closed");
+    });
+    walk
+}
+
+#[test]
+fn held_for_long_the_autoscaler_runs_meanwhile_and_is_paused_again() {
+    let mut walk = rested(Order::default());
+    assert_eq!(walk.world.autoscaler, Some(2));
+    assert!(walk.roll.as_ref().unwrap().is_at_rest());
+    // Somebody gives it another replica meanwhile: that is what it has in the end.
+    walk.world.autoscaler = Some(3);
+    walk.held = None;
+    walk.until(|walk| walk.world.autoscaler == Some(0));
+    assert_eq!(walk.end(), Some(End::Done));
+    assert_eq!(walk.world.autoscaler, Some(3));
+    assert_eq!(walk.told().iter().filter(|told| *told == "pause the autoscaler").count(), 2);
+    assert_eq!(walk.world.sizes(GROUP).map(|sizes| sizes.desired), Some(3));
+    assert_eq!(walk.world.wrongs, Vec::<String>::new());
+}
+
+#[test]
+fn held_for_some_minutes_the_autoscaler_stays_paused() {
+    let mut walk = Walk::new(World::new(3, &[web(4, 2)], Some(2)), Order::default());
+    walk.end_with(|walk, _| {
+        let begun = walk.roll.as_ref().is_some_and(|roll| !roll.nodes.is_empty());
+        walk.held = begun.then_some("nodes to recover");
+    });
+    assert_eq!(walk.world.autoscaler, Some(0));
+}
+
+#[test]
+fn room_that_the_autoscaler_took_during_a_rest_is_there_again_before_the_next_node() {
+    for (way, receives) in [(Way::InPlace, GROUP.to_owned()), (Way::NewGroup, beside(GROUP, minor(TO)))] {
+        let mut walk = rested(Order { way, ..Order::default() });
+        let room = walk.world.sizes(&receives).unwrap().desired;
+        walk.world.shrink_one(&receives);
+        walk.held = None;
+        let cordons = |walk: &Walk| walk.told().iter().filter(|told| told.starts_with("cordon")).count();
+        let before = cordons(&walk);
+        walk.until(|walk| cordons(walk) > before);
+        assert_eq!(walk.world.sizes(&receives).map(|sizes| sizes.desired), Some(room), "{way:?}");
+        assert_eq!(walk.end(), Some(End::Done), "{way:?}");
+        assert_eq!(walk.world.autoscaler, Some(2), "{way:?}");
+        assert_eq!(walk.world.wrongs, Vec::<String>::new(), "{way:?}: {:#?}", walk.told());
+    }
+}
+
+#[test]
+fn room_that_was_asked_for_again_is_not_asked_for_twice_when_somebody_dies_over_it() {
+    for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
+        let mut walk = rested(Order::default());
+        walk.world.shrink_one(GROUP);
+        walk.held = None;
+        walk.until(|walk| walk.world.autoscaler == Some(0));
+        walk.deaths = vec![Some(death)];
+        assert_eq!(walk.end(), Some(End::Done), "{death:?}");
+        assert_eq!(walk.world.sizes(GROUP).map(|sizes| sizes.desired), Some(3), "{death:?}");
+    }
+}
+
+#[test]
+fn what_an_earlier_attempt_has_left_paused_is_put_back_by_the_next_one() {
+    let mut walk = Walk::new(World::new(2, &[web(2, 1)], Some(0)), Order::default());
+    walk.paused_elsewhere = Some(Paused { deployment: "kube-system/cluster-autoscaler".into(), replicas: 3 });
+    assert_eq!(walk.end(), Some(End::Done));
+    assert_eq!(walk.world.autoscaler, Some(3));
+}
+
+#[test]
+fn while_another_roll_needs_it_paused_it_stays_so() {
+    let mut walk = Walk::new(World::new(2, &[web(2, 1)], Some(2)), Order::default());
+    walk.needed_elsewhere = true;
+    assert_eq!(walk.end(), Some(End::Done));
+    assert_eq!(walk.world.autoscaler, Some(0));
+    assert!(walk.roll.as_ref().unwrap().owes().is_some(), "it is not forgotten");
+}
+
+#[test]
+fn a_cluster_that_is_not_seen_any_more_has_its_autoscaler_back_and_is_a_persons() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.until(|walk| walk.world.autoscaler == Some(0));
+    walk.unseen = Some("no route");
+    let since = walk.world.now;
+    assert_eq!(failed(walk.end()).code, "InsideUnseen");
+    assert!(walk.world.now.duration_since(since).as_secs() >= 3600, "it was not waited for");
+    assert_eq!(walk.world.autoscaler, Some(1));
+}
+
+#[test]
+fn a_cluster_that_is_seen_again_in_time_is_gone_on_with() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.until(|walk| walk.world.autoscaler == Some(0));
+    walk.unseen = Some("no route");
+    walk.until(|walk| walk.has("unseen"));
+    walk.world.pass(1800);
+    walk.unseen = None;
+    assert_eq!(walk.end(), Some(End::Done));
+    assert!(walk.has("seen"));
+}
+
+#[test]
+fn what_never_comes_through_on_the_way_back_is_left_to_a_person_in_words() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.until(|walk| walk.roll.as_ref().is_some_and(|roll| !roll.nodes.is_empty()));
+    walk.world.tighten();
+    walk.mends_nothing = true;
+    let failure = failed(walk.end());
+    assert_eq!(failure.code, "PodEvictionFailure");
+    let node = walk.world.cordoned().into_iter().next().unwrap();
+    assert!(failure.message.contains("free by hand: "), "{}", failure.message);
+    assert!(failure.message.contains(&node), "{}", failure.message);
+    let roll = walk.roll.as_ref().unwrap();
+    assert!(roll.paused.is_some() && roll.owes().is_none(), "{:#?}", walk.told());
+    assert_eq!(walk.world.autoscaler, Some(0));
 }
 
 #[test]
@@ -424,6 +547,29 @@ fn pods_are_asked_side_by_side_and_later_one_at_a_time_by_turns() {
         }
     });
     assert_eq!((early, late.len()), (4, 4));
+}
+
+#[test]
+fn the_very_pod_is_asked_to_leave_and_the_very_pods_are_deleted() {
+    let mut walk =
+        Walk::new(World::new(1, &[web(1, 1)], None), Order { may_force: true, ..Order::default() });
+    let mut asked = Vec::new();
+    walk.end_with(|walk, _| {
+        if let Verdict::Do(moves) = walk.verdict() {
+            asked.extend(moves.into_iter().filter_map(|one| match one {
+                Move::Evict { name, uid, .. } => Some((name, uid)),
+                Move::Do(_) => None,
+            }));
+        }
+    });
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|(name, uid)| *uid == format!("uid-{name}")), "{asked:?}");
+    let deleted = walk.lines.iter().find_map(|(moved, _)| match moved {
+        Moved::Meant { effect: Effect::DeletePods { pods, uids, .. } } => Some((pods.clone(), uids.clone())),
+        _ => None,
+    });
+    let (pods, uids) = deleted.unwrap();
+    assert!(pods.iter().all(|pod| uids[pod] == format!("uid-{}", &pod["shop/".len()..])), "{uids:?}");
 }
 
 #[test]

@@ -249,7 +249,7 @@ impl World {
             }
             Effect::Cordon { node, .. } => self.set_cordoned(node, true),
             Effect::Release { node } => self.set_cordoned(node, false),
-            Effect::DeletePods { node, pods } => {
+            Effect::DeletePods { node, pods, .. } => {
                 self.forced.insert(node.clone());
                 let now = self.now;
                 for pod in &mut self.pods {
@@ -373,6 +373,15 @@ impl World {
         }
     }
 
+    /// Cluster Autoscaler takes away a new node of a group that is larger than it has to be, while it runs.
+    pub fn shrink_one(&mut self, group: &str) {
+        assert!(self.autoscaler.is_none_or(|replicas| replicas > 0), "it is paused");
+        let group = self.groups.get_mut(group).unwrap();
+        let lost = group.machines.pop().unwrap();
+        group.sizes.desired -= 1;
+        self.pods.retain(|pod| pod.node.as_ref() != Some(&lost.node));
+    }
+
     /// The nodes of a minor.
     pub fn nodes(&self, of: Minor) -> Vec<String> {
         self.joined().filter(|machine| machine.minor == of).map(|machine| machine.node.clone()).collect()
@@ -405,6 +414,7 @@ impl World {
             subnets: Vec::new(),
             template: Some(group.template.clone()),
             suspended: self.suspended.clone(),
+            released: true,
         })
     }
 
@@ -455,6 +465,7 @@ impl World {
         Pod {
             namespace: "shop".into(),
             name: pod.name.clone(),
+            uid: format!("uid-{}", pod.name),
             labels: BTreeMap::from([("app".into(), pod.deployment.to_string())]),
             node: pod.node.clone(),
             phase: if pod.node.is_some() { Phase::Running } else { Phase::Pending },
