@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use crate::server::{Caller, Server};
+use crate::api_server::{Caller, Server};
 use eks_upgrade_core::inside::Inside;
 use eks_upgrade_kube::{KubeReads, KubeWrites, Role};
 use eks_upgrade_pipeline::ports::inside::{Depth, InsideWrites, Insides, PodName, TriesEvictions};

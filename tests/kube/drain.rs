@@ -7,7 +7,7 @@ mod objects;
 
 use std::collections::BTreeSet;
 
-use crate::server::{FakeNode, Server};
+use crate::api_server::{FakeNode, Server};
 use eks_upgrade_core::drain::{HeldBy, NodeForecast, forecast, held_on};
 use eks_upgrade_core::inside::Inside;
 use facts::{break_pod, budgets_are_seen, mend_pod, on_node, read};

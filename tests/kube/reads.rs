@@ -3,7 +3,7 @@
 mod objects;
 mod rights;
 
-use crate::server::{FakeNode, Server};
+use crate::api_server::{FakeNode, Server};
 use eks_upgrade_core::inside::WorkloadKind::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use eks_upgrade_core::inside::{Backend, Inside, NodeGroupOf, ProxyMode, Seen, WorkloadKind};
 use eks_upgrade_core::version::Minor;

@@ -1,6 +1,6 @@
 //! What is changed in a real server, with exactly the rights that the product's files give.
 
-use crate::server::{FakeNode, STOPS_AFTER_S, Server};
+use crate::api_server::{FakeNode, STOPS_AFTER_S, Server};
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::WorkloadKind;
 use eks_upgrade_kube::{KubeReads, KubeWrites};

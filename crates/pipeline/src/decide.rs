@@ -95,7 +95,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         decided.map_err(|error| error.with_paused(journal.state.paused_autoscaler()))
     }
 
-    async fn decide_of(&self, journal: &mut Journal<'_, L, T>, at: usize) -> Answer<Decision> {
+    async fn decide_of(&self, journal: &mut Journal<'_, L, T>, at: usize) -> Answer<Round> {
         let run = journal.state.run.clone();
         let hop = hop_at(&journal.state, at)?.clone();
         let name = journal.state.opened.cluster.clone();

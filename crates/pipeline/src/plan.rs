@@ -185,7 +185,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let (run, fence) = if lease.execution == asked.execution {
             (lease.run, lease.fence)
         } else if gone && !self.executions.is_running(&lease.execution).await? {
-            match Journal::take_over(&self.ledger, &self.time, lease, &asked.execution).await? {
+            match Journal::take_over(&self.ledger, &self.time, lease, &asked.execution, None).await? {
                 Some(journal) => (journal.lease.run.clone(), journal.lease.fence),
                 None => return Err(error.into()),
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::server::Server;
+use crate::api_server::Server;
 use eks_upgrade_core::inside::Inside;
 use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};

@@ -1,6 +1,6 @@
 //! What is on the nodes that are drained.
 
-use crate::server::{NEVER_READY, STOPS_AFTER_S};
+use crate::api_server::{NEVER_READY, STOPS_AFTER_S};
 
 /// A deployment of one pod template, on the nodes with the label `test` of its value.
 #[derive(Clone, Debug)]

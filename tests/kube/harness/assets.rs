@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use crate::server::Assets;
+use crate::api_server::Assets;
 
 /// A folder with empty files of these names.
 fn folder(test: &str, files: &[&str]) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::server::Server;
+use crate::api_server::Server;
 use futures_util::TryStreamExt as _;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;

@@ -1,6 +1,6 @@
 //! Pods, budgets and evictions behave as on a cluster with machines.
 
-use crate::server::{FakeNode, NEVER_READY, STOPS_AFTER_S, Server};
+use crate::api_server::{FakeNode, NEVER_READY, STOPS_AFTER_S, Server};
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;

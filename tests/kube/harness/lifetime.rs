@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::server::Server;
+use crate::api_server::Server;
 
 /// Set in a process that is there to be killed.
 const FOLDER: &str = "EKS_UPGRADE_TEST_HELD_FOLDER";
@@ -67,7 +67,7 @@ async fn held() {
 
 #[tokio::test]
 async fn a_test_that_is_killed_leaves_nothing() {
-    if crate::server::Assets::find().is_none() {
+    if crate::api_server::Assets::find().is_none() {
         return;
     }
     let folder = env::temp_dir().join(format!("eks-upgrade-held-{}", std::process::id()));

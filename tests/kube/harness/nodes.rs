@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::server::{FakeNode, Server};
+use crate::api_server::{FakeNode, Server};
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::{Patch, PatchParams};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::server::{Caller, Server};
+use crate::api_server::{Caller, Server};
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::ListParams;

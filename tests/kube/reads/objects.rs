@@ -1,6 +1,6 @@
 //! What there is to read.
 
-use crate::server::Server;
+use crate::api_server::Server;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
 use kube::api::PostParams;

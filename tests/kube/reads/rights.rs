@@ -1,6 +1,6 @@
 //! No right is given that is not used: without any one of them something is not seen.
 
-use crate::server::Server;
+use crate::api_server::Server;
 use eks_upgrade_core::inside::{Backend, Inside};
 use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};

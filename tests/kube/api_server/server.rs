@@ -122,6 +122,7 @@ impl Server {
 
     /// The name of the cluster, which tokens are bound to.
     #[must_use]
+    #[allow(clippy::unused_self, reason = "who has a server asks it")]
     pub fn cluster(&self) -> &'static str {
         CLUSTER
     }
