@@ -9,7 +9,7 @@ SHELL := bash
 PROFILE ?= demo
 SPEED ?= 120
 PORT ?= 0
-SEED ?= 1
+SEEDS ?= 20000
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
@@ -39,7 +39,7 @@ START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTRO
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench histories fuzz fuzz-replay
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench simulate histories fuzz fuzz-replay
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,8 +91,13 @@ startup: setup ## what the functions weigh and what their start costs, against b
 	$(START_BUILD) $(addprefix --bin ,$(MEASURE) bare)
 	@$(PY) tests/startup/measure.py --profile $(START_PROFILE) --binaries $(or $(CARGO_TARGET_DIR),target)/$(START_PROFILE) $(if $(JSON),--json) $(MEASURE)
 
+simulate: ## whole upgrades in simulation, with everything going wrong that may, and a judge (SEEDS=, SEED= replays one)
+	cargo build --locked --profile $(PROFILE) --package eks-upgrade-simulation --bin simulate
+	$(OUT)/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(if $(SEED),,$(OUT)/simulate --lies)
+
 bench: ## how late the ends of EKS's updates are known and at what cost, next to other tools (SEED=)
-	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(SEED)
+	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(or $(SEED),1)
 
 histories: ## record the runs of this version, with each release (tests/histories/README.md)
 	cargo run --locked --quiet --package eks-upgrade-tests --example histories

@@ -18,6 +18,10 @@ use eks_upgrade_simulation::trace::Happened;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+/// A fifth of the time of a simulation goes into memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Whole upgrades in simulation: random clusters, policies, people and faults, and a judge who knows the rules.
 ///
 /// Exits with 1 when a rule was broken, or when something that should have been tried never was.
