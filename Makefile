@@ -39,7 +39,7 @@ START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTRO
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench simulate histories fuzz fuzz-replay
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench model simulate histories fuzz fuzz-replay
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ startup: setup ## what the functions weigh and what their start costs, against b
 	@command -v valgrind >/dev/null || { echo "valgrind is missing: it counts the instructions (Debian: apt-get install valgrind)" >&2; exit 1; }
 	$(START_BUILD) $(addprefix --bin ,$(MEASURE) bare)
 	@$(PY) tests/startup/measure.py --profile $(START_PROFILE) --binaries $(or $(CARGO_TARGET_DIR),target)/$(START_PROFILE) $(if $(JSON),--json) $(MEASURE)
+
+model: ## the lease and step protocol: every interleaving of two executions, with a fault at any of their calls
+	cargo nextest run --locked --cargo-profile $(PROFILE) --package eks-upgrade-model --profile model
 
 simulate: ## whole upgrades in simulation, with everything going wrong that may, and a judge (SEEDS=, SEED= replays one)
 	cargo build --locked --profile $(PROFILE) --package eks-upgrade-simulation --bin simulate

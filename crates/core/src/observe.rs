@@ -127,10 +127,6 @@ impl World {
     /// Whether the query's answer is in it.
     #[must_use]
     pub fn answers(&self, query: &Query) -> bool {
-        // Of a cluster that is gone there is nothing else to be seen.
-        if matches!(self.cluster, Some(Found::Gone)) {
-            return true;
-        }
         match query {
             Query::Cluster => self.cluster.is_some(),
             Query::Update(_, id) => self.updates.contains_key(id),
