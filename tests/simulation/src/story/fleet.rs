@@ -125,7 +125,7 @@ fn group(chance: &mut Chance, at: u32, minor: u32) -> Value {
             set("pdb_clears_after_m", json!(chance.between(30, 900)));
         }
         6 if minor <= 32 => set("ami_type", json!("AL2_x86_64")),
-        7 => {
+        7 | 14 => {
             set("ami_type", json!("CUSTOM"));
             set("launch_template", json!({"id": "lt-0a", "name": "own", "version": 1, "latest": 2}));
         }
@@ -244,6 +244,8 @@ fn update_faults(chance: &mut Chance) -> Vec<Value> {
             (
                 "UpdateAddon",
                 &[
+                    "ConfigurationConflict",
+                    "ConfigurationConflict",
                     "ConfigurationConflict",
                     "AdmissionRequestDenied",
                     "InsufficientNumberOfReplicas",
