@@ -19,6 +19,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ POLICY = {"bake": {"duration": "10m"}, "addonsAtOnce": 5}
 WEB = {"name": "web", "size": 2}
 ADDONS = [{"name": "vpc-cni"}, {"name": "coredns"}, {"name": "kube-proxy"}]
 SPEED = 240.0
-"""Seconds of the fleet's clock in a real one. No wait of a journey is shorter than a real second, so that there is a look
-before the end of what is waited for, and one after it, on a machine that is busy too."""
+"""Seconds of the fleet's clock in a real one: an update or a bake takes two real seconds and more, so that there is a look
+before its end and one after it on a busy machine too."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,11 @@ FLEET = {
 class Act:
     """One entry of the Map in which a hop acts: the states that its items entered, sorted."""
 
-    states: tuple[str, ...]
+    states: tuple[str, ...] = ()
+
+    def entering(self, *states: str) -> Act:
+        """The same with these states more."""
+        return Act(tuple(sorted((*self.states, *states))))
 
     def __str__(self) -> str:
         return f"Act {', '.join(self.states)}"
@@ -107,13 +112,11 @@ class Telling:
         told = []
         for name, steps in [("upgrade", self.upgrade), *((f"hop {at}", hop) for at, hop in enumerate(self.hops, 1))]:
             told += [f"{name}: {step}" for step in collapsed(steps)]
-        # One by one where they follow each other, sorted where one Map made them.
-        sizes = iter([sum(map(calls_eks, step.states)) for hop in self.hops for step in hop if isinstance(step, Act)])
-        rest = list(self.calls)
-        while rest:
-            batch, rest = (rest[: (size := next(sizes, len(rest)))], rest[size:])
-            told += [f"eks: {call}" for call in sorted(batch)]
-        return told
+        # In order, but for what one Map made side by side.
+        rest = iter(self.calls)
+        for act in (step for hop in self.hops for step in hop if isinstance(step, Act)):
+            told += [f"eks: {call}" for call in sorted(islice(rest, sum(map(calls_eks, act.states))))]
+        return told + [f"eks: {call}" for call in rest]
 
     def passes(self, states: tuple[str, ...]) -> bool:
         """Whether it goes through these, in this order, whatever is between them."""
@@ -156,7 +159,7 @@ def interpreted(directory: Path) -> dict[str, Telling]:
     profile = os.environ.get("EKS_UPGRADE_PROFILE", "demo")
     binary = os.environ.get("EKS_UPGRADE_SIMULATE_BIN", str(ROOT / "target" / profile / "simulate"))
     starts = [[0, {"start": one.request}] for one in JOURNEYS.values()]
-    # Nobody sweeps, and nobody has to heal anything: the story is over when nothing runs.
+    # A story goes on until its last event, which here finds nothing to do.
     story = directory / "story.json"
     story.write_text(json.dumps({"fleet": FLEET, "policy": POLICY, "events": [*starts, [30 * 24 * 60, "heal"]]}))
     done = subprocess.run([binary, "--tell", str(story)], capture_output=True, text=True, timeout=60, check=False)
@@ -180,10 +183,10 @@ def mapped(states: list[str]) -> list[Step]:
     steps: list[Step] = []
     for state in states:
         if state == "Act":
-            steps.append(Act(()))
+            steps.append(Act())
         elif state in ITEM_STATES:
             assert isinstance(act := steps[-1], Act)
-            steps[-1] = Act(tuple(sorted((*act.states, state))))
+            steps[-1] = act.entering(state)
         else:
             steps.append(state)
     return steps
@@ -212,18 +215,23 @@ def recorded(stack: LocalStack) -> dict[str, Telling]:
 
 
 def acted(history: list[dict[str, Any]]) -> list[Step]:
-    """The states of a hop's history. ministack records none of a Map's items: which those entered is read off what the Map
-    was given, an action each that a state of its name does, and what it gave: an item that has an error looked again."""
+    """The states of a hop's history.
+
+    ministack records none of a Map's items. Which those entered is read off what the Map was given, for each action the
+    state of its name, and what it gave: an answer each, with an error where the item went on to look again.
+    """
     steps: list[Step] = []
     for event in history:
-        if entered := event.get("stateEnteredEventDetails"):
-            given = json.loads(entered["input"]).get("actions", []) if entered["name"] == "Act" else []
-            chosen = [state for action in given for state in ("WhichAction", action["action"])]
-            steps.append(Act(tuple(sorted(chosen))) if entered["name"] == "Act" else entered["name"])
-        elif (exited := event.get("stateExitedEventDetails", {})).get("name") == "Act":
-            again = ["LookAgain" for item in json.loads(exited["output"]) if "error" in item]
-            assert isinstance(act := steps[-1], Act)
-            steps[-1] = Act(tuple(sorted((*act.states, *again))))
+        entered, exited = event.get("stateEnteredEventDetails"), event.get("stateExitedEventDetails", {})
+        if entered and entered["name"] == "Act":
+            actions = json.loads(entered["input"])["actions"]
+            steps.append(Act().entering(*(state for one in actions for state in ("WhichAction", one["action"]))))
+        elif entered:
+            steps.append(entered["name"])
+        elif exited.get("name") == "Act":
+            answers = json.loads(exited["output"])
+            assert isinstance(act := steps[-1], Act) and len(answers) == len(actions)
+            steps[-1] = act.entering(*("LookAgain" for answer in answers if "error" in answer))
     return steps
 
 
