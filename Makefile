@@ -36,8 +36,8 @@ PACKAGES := $(addprefix --package eks-upgrade-fn-,$(FUNCTIONS))
 # What `make startup` measures: what goes to AWS; or what `make build` has built for the demo, which costs no build.
 START_PROFILE := $(if $(filter command,$(origin PROFILE)),$(PROFILE),release)
 START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTROPY=1 cargo build --locked --release $(PACKAGES) --package eks-upgrade-bare,cargo build --locked --profile $(START_PROFILE))
-BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
-RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
+BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade simulate
+RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade EKS_UPGRADE_SIMULATE_BIN=$(OUT)/simulate
 
 .PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench model simulate histories fuzz fuzz-replay
 
@@ -67,7 +67,7 @@ $(LAMBDA_VENV)/.stamp: infra/requirements-package.txt
 $(SBOM_VENV)/.stamp: infra/requirements-sbom.txt
 	$(call venv,infra/requirements-sbom.txt,-r infra/requirements-sbom.txt)
 
-build: ## functions, simulator and command line (PROFILE=demo|release|dev)
+build: ## functions, simulator, command line and simulation (PROFILE=demo|release|dev)
 	cargo build --locked --profile $(PROFILE) $(addprefix --bin ,$(BINS))
 
 demo: build setup ## a Health notice becomes an upgraded fleet, here, without AWS (NOTICE=, FLEET=, SPEED=)
