@@ -1,5 +1,10 @@
 //! Each rule against a record that keeps it and against the same record with exactly that rule broken.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    clippy::format_collect,
+    reason = "helpers of tests, called with literals"
+)]
 
 use eks_upgrade_judge::{Line, Rule, What, judge};
 use serde_json::{Value, json};
@@ -190,7 +195,9 @@ fn force_takes_somebodys_word_for_that_group_and_until_then() {
         (json!({}), Some(What::Asked(json!({"cluster": "a", "strategy": "force"}))), true),
     ] {
         let mut record = Record::under(policy);
-        said.into_iter().for_each(|what| record.add(what));
+        if let Some(what) = said {
+            record.add(what);
+        }
         record.intended("step", "t1");
         let input = json!({"version": "1.34", "force": true});
         record.call("UpdateNodegroupVersion", "t1", input, json!({"nodegroup": "web"}));

@@ -511,7 +511,9 @@ impl State {
             }
             Self::Wait(wait) => add(&wait.seconds, &[]),
             Self::Fail(fail) => {
-                [&fail.error, &fail.cause].into_iter().for_each(|template| add(template, &[]))
+                for template in [&fail.error, &fail.cause] {
+                    add(template, &[]);
+                }
             }
             Self::Succeed(succeed) => succeed.output.iter().for_each(|template| add(template, &[])),
             Self::Pass(_) => {}
