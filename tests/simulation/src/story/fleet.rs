@@ -263,7 +263,7 @@ fn update_faults(chance: &mut Chance) -> Vec<Value> {
             6 => fault["stuck"] = json!(true),
             7 => fault["duration_m"] = json!(chance.pick(&[1, 45, 180, 700])),
             8 => fault["update_status"] = json!(chance.pick(&["Cancelled", "Paused", "Failed"])),
-            9 => fault["stale_s"] = json!(chance.pick(&[30, 120, 400])),
+            9 => fault["stale_s"] = json!(chance.pick(&[30, 120, 280])),
             _ if operation == "UpdateClusterVersion" => fault["breaks"] = breaks(chance),
             _ => fault["duration_m"] = json!(2),
         }
