@@ -76,7 +76,7 @@ fn answers(state: &RunState, lines: &[Sealed]) {
         state.plan.iter().flat_map(|plan| &plan.hops).zip([0, 3_600, 90_000].into_iter().cycle())
     {
         let Ok(now) = state.updated_at.checked_add(SignedDuration::from_secs(after_s)) else { return };
-        let _ = queries(state, hop, &world);
+        let _ = queries(state, hop, &world, now);
         let _ = settle(state, hop, &world, now);
         settled::check(&decide(state, hop, &world, &controls, now));
     }
