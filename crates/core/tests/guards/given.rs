@@ -231,7 +231,7 @@ fn plan(cluster: &Cluster) -> Plan {
 }
 
 pub fn step(name: &str, kind: StepKind) -> Step {
-    let span = Span { early_s: 60, typical_s: 600, p95_s: 900, late_s: 3600 };
+    let span = Span::of(&kind);
     let id = format!("1.34/{name}").parse().unwrap();
     Step { id, kind, after: Vec::new(), reason: "why".into(), reversibility: Reversibility::OneWay, span }
 }

@@ -160,7 +160,7 @@ fn a_run_and_a_step_are_asked_for_by_name() {
 
 #[test]
 fn only_a_yes_is_a_yes() {
-    let by = "arn:aws:sts::123456789012:assumed-role/sre/ada".parse().unwrap();
+    let by = || "arn:aws:sts::123456789012:assumed-role/sre/ada".parse().unwrap();
     let mut case = asks(Before::Run, &[]);
     let (id, before) = question(&case, &control_plane()).unwrap();
     let mut answer = |standing| {
@@ -170,9 +170,9 @@ fn only_a_yes_is_a_yes() {
     let asked = Standing::Asked { before, expires_at: now() + days(3) };
     assert!(matches!(answer(asked), Some(Hold::Approval { .. })));
     assert_eq!(code(answer(Standing::Expired)), "ApprovalExpired");
-    let rejected = Standing::Rejected { by: std::clone::Clone::clone(&by), reason: "not today".into() };
+    let rejected = Standing::Rejected { by: by(), reason: "not today".into() };
     assert_eq!(code(answer(rejected)), "Rejected");
-    assert_eq!(answer(Standing::Approved { by }), None);
+    assert_eq!(answer(Standing::Approved { by: by() }), None);
 }
 
 #[test]
