@@ -112,7 +112,7 @@ mutants: ## break each guard of the product in turn: the judge of the simulation
 	$(PYTHON) tests/mutants/run.py --seeds $(or $(SEEDS),400) $(MUTANT)
 
 mutants-core: $(MUTANTS) ## every mutant that cargo-mutants makes of guards and planner, against the core's tests (FILE=)
-	CARGO_PROFILE_DEV_DEBUG=0 $(MUTANTS) mutants --config .config/mutants.toml --output .local $(if $(FILE),--file $(FILE))
+	CARGO_PROFILE_DEV_DEBUG=0 $(MUTANTS) mutants --config .config/mutants.toml --output .local $(if $(FILE),--re $(FILE))
 
 $(MUTANTS):
 	cargo install --locked --quiet --root .local/cargo-mutants cargo-mutants@$(CARGO_MUTANTS)
