@@ -1,8 +1,9 @@
 """`make mutants`: breaks one guard of the product at a time, and shows that the judge objects.
 
-Works on a copy of the tree in .local/mutants, builds the simulator anew for each mutant there, and tells stories until
-the first objection by a rule that the mutant breaks. Ends with status 1 where a mutant is not found, where one that
-another layer should hold is, or where a text that is to be replaced is no longer there.
+Builds the simulator once, from a copy of the tree in .local/mutants that has every mutant in it; the environment says
+which one runs. Each then tells stories until the first objection by a rule that it breaks. Ends with status 1 where a
+mutant is not found, or where one is that another layer should hold; with 2 where a text that is to be replaced is no
+longer there, or the judge objects to the product as it is.
 """
 
 from __future__ import annotations
@@ -15,13 +16,30 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutants.toml")
 STATE = ROOT / ".local/mutants"
+
 SEEDS_AT_ONCE = 100
 """So many stories are told before it is seen whether one was enough."""
+
+VARIABLE = "EKS_UPGRADE_MUTANT"
+CORE = "crates/core/src/"
+CHOICE = f"""
+/// Whether the mutant that runs is one of these.
+#[must_use]
+pub fn mutant(names: &[&str]) -> bool {{
+    static RUNS: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let runs = RUNS.get_or_init(|| std::env::var("{VARIABLE}").unwrap_or_default());
+    names.contains(&runs.as_str())
+}}
+"""
+"""What the copy's core has beyond the product's."""
+
 BUILT_ANEW = [f"eks-upgrade-{name}" for name in ("core", "pipeline", "aws", "tests", "judge", "simulation")]
 """The packages that are mutated, and those that depend on them."""
 
@@ -32,11 +50,20 @@ class Stale(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """A text that stands once in a file, and what stands there in the mutant."""
+    """An expression that stands once in a file, right behind some text, and the one in its place in the mutant."""
 
     file: str
     find: str
     replace: str
+    behind: str = ""
+
+    def span(self, text: str) -> tuple[int, int]:
+        """Where the expression stands in its file."""
+        found = text.count(self.behind + self.find)
+        if found != 1:
+            raise Stale(f"in {self.file} this stands {found} times, not once:\n{self.behind}{self.find}")
+        first = text.index(self.behind + self.find) + len(self.behind)
+        return first, first + len(self.find)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,17 +76,6 @@ class Mutant:
     breaks: frozenset[str] = frozenset()
     held: str | None = None
     """The mutant that breaks the layer behind this one as well."""
-
-    def apply(self, tree: Path) -> dict[Path, str]:
-        """The files of the mutant, by path. Each text has to stand exactly once in the file as it was."""
-        files: dict[Path, str] = {}
-        for edit in self.edits:
-            path = tree / edit.file
-            found = path.read_text().count(edit.find)
-            if found != 1:
-                raise Stale(f"{self.name}: in {edit.file} this stands {found} times, not once:\n{edit.find}")
-            files[path] = files.get(path, path.read_text()).replace(edit.find, edit.replace)
-        return files
 
 
 def read(path: Path = LIST) -> list[Mutant]:
@@ -85,8 +101,35 @@ def read(path: Path = LIST) -> list[Mutant]:
     return mutants
 
 
-def copy(tree: Path) -> None:
-    """Makes the copy the same as the tree. What did not change keeps its time, so that it is not built again."""
+def weave(mutants: Iterable[Mutant], tree: Path = ROOT) -> dict[str, str]:
+    """The files that have mutants in them, with a choice wherever one differs from the product."""
+    choices: dict[str, dict[tuple[int, int], dict[str, list[str]]]] = defaultdict(dict)
+    texts: dict[str, str] = {}
+    for mutant in mutants:
+        for edit in mutant.edits:
+            text = texts.setdefault(edit.file, (tree / edit.file).read_text())
+            others = choices[edit.file].setdefault(edit.span(text), {})
+            others.setdefault(edit.replace, []).append(mutant.name)
+    return {file: woven(file, texts[file], spans) for file, spans in choices.items()}
+
+
+def woven(file: str, text: str, spans: dict[tuple[int, int], dict[str, list[str]]]) -> str:
+    root = "crate" if file.startswith(CORE) else "eks_upgrade_core"
+    done = len(text)
+    for (first, end), others in sorted(spans.items(), reverse=True):
+        if end > done:
+            raise Stale(f"in {file} two edits overlap:\n{text[first:end]}")
+        arms = ""
+        for replace, names in others.items():
+            listed = ", ".join(f'"{name}"' for name in names)
+            arms += f"if {root}::mutant(&[{listed}]) {{ {replace} }} else "
+        text = f"{text[:first]}({arms}{{ {text[first:end]} }}){text[end:]}"
+        done = first
+    return text
+
+
+def copy(tree: Path, mutants: Iterable[Mutant]) -> None:
+    """Makes the copy: the tree, with the mutants in it. What did not change keeps its time, and is not built again."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -96,8 +139,12 @@ def copy(tree: Path) -> None:
         for path in [path for path in tree.rglob("*") if path.is_file() or path.is_symlink()]:
             if path.relative_to(tree) not in wanted:
                 path.unlink()
+    mutated = weave(mutants)
+    library = CORE + "lib.rs"
+    mutated[library] = mutated.get(library, (ROOT / library).read_text()) + CHOICE
     for name in wanted:
-        put(tree / name, (ROOT / name).read_bytes())
+        text = mutated.get(str(name))
+        put(tree / name, (ROOT / name).read_bytes() if text is None else text.encode())
 
 
 def put(path: Path, content: bytes) -> None:
@@ -111,8 +158,7 @@ class Ran:
     """What came of a mutant."""
 
     mutant: Mutant
-    built_s: float = 0.0
-    told_s: float = 0.0
+    seconds: float = 0.0
     seeds: int = 0
     objection: str = ""
     rule: str = ""
@@ -133,69 +179,50 @@ class Ran:
             came = f"held; see {self.mutant.held}"
         else:
             came = f"SURVIVED {self.seeds} stories"
-        return f"{self.mutant.name:46}{came:58}{self.built_s:8.0f}{self.told_s:8.1f}"
+        return f"{self.mutant.name:50}{came:52}{self.seconds:6.1f}"
+
+
+def build(tree: Path, target: Path) -> None:
+    command = ["cargo", "build", "--locked", "--quiet", "--profile", "demo"]
+    command += ["--package", "eks-upgrade-simulation", "--bin", "simulate"]
+    # Some hundred stories are told in seconds whatever they are built with: what is built anew is built quickly.
+    for package in BUILT_ANEW:
+        command += ["--config", f"profile.demo.package.{package}.opt-level=0"]
+    environment = os.environ | {"CARGO_TARGET_DIR": str(target), "CARGO_INCREMENTAL": "1"}
+    subprocess.run(command, cwd=tree, env=environment, check=True)  # noqa: S603
 
 
 class Runner:
-    """Builds and runs mutants, one after the other, in one copy of the tree."""
+    """Tells stories to mutants, one after the other."""
 
-    def __init__(self, state: Path, target: Path, seeds: int) -> None:
-        self.tree = state / "tree"
-        self.target = target
+    def __init__(self, simulate: Path, seeds: int) -> None:
+        self.simulate = simulate
         self.seeds = seeds
 
-    def baseline(self) -> str:
-        """What the judge objects to in the product as it is: nothing, or no mutant proves anything."""
-        self.build()
-        return next((text for _, text in self.tell(0, self.seeds)), "")
-
-    def build(self) -> float:
-        began = time.monotonic()
-        command = ["cargo", "build", "--locked", "--quiet", "--profile", "demo"]
-        command += ["--package", "eks-upgrade-simulation", "--bin", "simulate"]
-        # Some hundred stories are told in seconds whatever they are built with: what is built anew is built quickly.
-        for package in BUILT_ANEW:
-            command += ["--config", f"profile.demo.package.{package}.opt-level=0"]
-        environment = os.environ | {
-            "CARGO_TARGET_DIR": str(self.target), "CARGO_INCREMENTAL": "1", "CARGO_TERM_COLOR": "never",
-        }
-        built = subprocess.run(command, cwd=self.tree, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-        if built.returncode:
-            errors = [line for line in built.stderr.splitlines() if line.startswith("error")]
-            raise subprocess.SubprocessError("does not build: " + "; ".join(errors[:3]))
-        return time.monotonic() - began
-
-    def tell(self, first: int, seeds: int) -> list[tuple[int, str]]:
+    def tell(self, mutant: str, first: int, seeds: int) -> list[tuple[int, str]]:
         """Tells these stories; what the judge objects to first in each, in the order of their seeds."""
-        command = [str(self.target / "demo/simulate"), "--json", "--from", str(first), "--seeds", str(seeds)]
-        told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        command = [str(self.simulate), "--json", "--from", str(first), "--seeds", str(seeds)]
+        environment = os.environ | {VARIABLE: mutant}
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
         if told.returncode not in (0, 1):
             raise subprocess.SubprocessError(f"the simulation ended with status {told.returncode}")
         return [(seed, text) for seed, text in json.loads(told.stdout)["objections"]]
 
     def run(self, mutant: Mutant) -> Ran:
         ran = Ran(mutant)
-        files = mutant.apply(self.tree)
-        before = {path: path.read_bytes() for path in files}
+        began = time.monotonic()
         try:
-            for path, text in files.items():
-                put(path, text.encode())
-            ran.built_s = self.build()
-            began = time.monotonic()
             self.search(ran)
-            ran.told_s = time.monotonic() - began
         except subprocess.SubprocessError as error:
             ran.failed = str(error)
-        finally:
-            for path, content in before.items():
-                put(path, content)
+        ran.seconds = time.monotonic() - began
         return ran
 
     def search(self, ran: Ran) -> None:
         """Tells stories until one breaks a rule that counts. For a mutant that is held any rule does."""
         while ran.seeds < self.seeds:
             count = min(SEEDS_AT_ONCE, self.seeds - ran.seeds)
-            for seed, text in self.tell(ran.seeds, count):
+            for seed, text in self.tell(ran.mutant.name, ran.seeds, count):
                 rule = text.split(":", 1)[0]
                 if ran.mutant.held or rule in ran.mutant.breaks:
                     ran.seed, ran.rule, ran.objection = seed, rule, text
@@ -211,31 +238,28 @@ def main() -> int:
     arguments.add_argument("--json", type=Path, help="writes what came of each to this file")
     arguments.add_argument("names", nargs="*", help="only these mutants")
     given = arguments.parse_args()
+    tree, target = given.state / "tree", (given.target or given.state / "target").resolve()
     try:
         mutants = read()
         unknown = set(given.names) - {mutant.name for mutant in mutants}
         if unknown:
             raise Stale(f"no such mutant: {', '.join(sorted(unknown))}")
-        runner = Runner(given.state, given.target or given.state / "target", given.seeds)
-        copy(runner.tree)
-        # All of them before the first is built: a list that is stale is seen at once.
-        for mutant in mutants:
-            mutant.apply(runner.tree)
-        objection = runner.baseline()
+        copy(tree, mutants)
+        build(tree, target)
+        runner = Runner(target / "demo/simulate", given.seeds)
+        for seed, text in runner.tell("", 0, given.seeds):
+            raise Stale(f"the judge objects to the product as it is: seed {seed}  {text}")
     except (Stale, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if objection:
-        print(f"error: the judge objects to the product as it is: {objection}", file=sys.stderr)
-        return 2
-    print(f"{'mutant':46}{'found by':58}{'build s':>8}{'tell s':>8}", flush=True)
+    print(f"{'mutant':50}{'found by':52}{'s':>6}", flush=True)
     ran = []
     for mutant in mutants:
         if not given.names or mutant.name in given.names:
             ran.append(runner.run(mutant))
             print(ran[-1].row(), flush=True)
-            if given.json:
-                given.json.write_text(json.dumps([told(each) for each in ran], indent=2) + "\n")
+    if given.json:
+        given.json.write_text(json.dumps([told(each) for each in ran], indent=2) + "\n")
     wrong = [each for each in ran if not each.well]
     found = sum(each.seed is not None and each.well for each in ran)
     held = sum(each.seed is None and each.well for each in ran)
@@ -247,7 +271,7 @@ def told(ran: Ran) -> dict[str, object]:
     """For machines."""
     return {
         "mutant": ran.mutant.name, "well": ran.well, "rule": ran.rule, "seed": ran.seed, "objection": ran.objection,
-        "held": ran.mutant.held, "failed": ran.failed, "builtS": round(ran.built_s, 1), "toldS": round(ran.told_s, 1),
+        "held": ran.mutant.held, "failed": ran.failed, "seconds": round(ran.seconds, 1),
     }
 
 
