@@ -51,7 +51,7 @@ def test_mutants_share_a_place(tmp_path: Path) -> None:
     same = mutant(Edit("a.rs", "1", "2", behind="g("), name="b")
     other = mutant(Edit("a.rs", "1", "3", behind="g("), name="c")
     choice = 'if eks_upgrade_core::mutant(&["a", "b"]) { 2 } else if eks_upgrade_core::mutant(&["c"]) { 3 } else { 1 }'
-    assert weave([first, same, other], tmp_path) == {"a.rs": f"f(1) + g(({choice}))"}
+    assert weave([first, same, other], tmp_path) == {"a.rs": f"#![allow(warnings)]\nf(1) + g(({choice}))"}
 
 
 def test_what_survives_and_what_is_wrongly_held_is_not_well() -> None:
