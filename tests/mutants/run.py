@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutants.toml")
 STATE = ROOT / ".local/mutants"
 
-SEEDS_AT_ONCE = 100
-"""So many stories are told before it is seen whether one was enough."""
+SEEDS_FIRST = 10
+"""So many stories are told before it is seen whether one was enough; then twice as many as were told."""
 
 VARIABLE = "EKS_UPGRADE_MUTANT"
 CORE = "crates/core/src/"
@@ -222,7 +222,7 @@ class Runner:
     def search(self, ran: Ran) -> None:
         """Tells stories until one breaks a rule that counts. For a mutant that is held any rule does."""
         while ran.seeds < self.seeds:
-            count = min(SEEDS_AT_ONCE, self.seeds - ran.seeds)
+            count = min(max(SEEDS_FIRST, 2 * ran.seeds), self.seeds - ran.seeds)
             for seed, text in self.tell(ran.mutant.name, ran.seeds, count):
                 rule = text.split(":", 1)[0]
                 if ran.mutant.held or rule in ran.mutant.breaks:
