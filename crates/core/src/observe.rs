@@ -82,7 +82,8 @@ pub fn queries(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> BT
     }
     for step in &hop.steps {
         match state.steps.get(&step.id).map(|progress| &progress.phase) {
-            Some(Phase::InFlight { since, .. }) if step.span.is_quiet(*since, now) => {}
+            Some(Phase::InFlight { since, .. })
+                if goes_on_by_itself(step) && step.span.is_quiet(*since, now) => {}
             Some(Phase::InFlight { update, .. }) => {
                 // EKS has no word on it: that the cluster is still what the run is about has to be seen.
                 queries
@@ -98,6 +99,11 @@ pub fn queries(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> BT
         }
     }
     queries
+}
+
+/// Whether EKS goes on with the step by itself, so that nothing is missed while it is too early to ask.
+fn goes_on_by_itself(step: &Step) -> bool {
+    !matches!(step.kind, StepKind::SelfManagedNodes { .. })
 }
 
 fn query_of(step: &Step) -> Option<Query> {
@@ -127,10 +133,6 @@ impl World {
     /// Whether the query's answer is in it.
     #[must_use]
     pub fn answers(&self, query: &Query) -> bool {
-        // Of a cluster that is gone there is nothing else to be seen.
-        if matches!(self.cluster, Some(Found::Gone)) {
-            return true;
-        }
         match query {
             Query::Cluster => self.cluster.is_some(),
             Query::Update(_, id) => self.updates.contains_key(id),

@@ -22,7 +22,7 @@ const READS_AT_ONCE: usize = 6;
 /// How long EKS gives the drain of a node without force, in seconds (EKS user guide, managed node update behavior).
 const EKS_DRAIN_S: u32 = 900;
 
-/// Answers what is not answered yet. Of a cluster that is gone nothing else can be read, and that is no failure.
+/// Answers what is not answered yet.
 pub async fn look<E: Eks + Inspects>(
     eks: &E,
     cluster: &ClusterArn,
@@ -30,16 +30,16 @@ pub async fn look<E: Eks + Inspects>(
     world: &mut World,
 ) -> Result<(), EksDown> {
     let open: Vec<Query> = queries.into_iter().filter(|query| !world.answers(query)).collect();
-    let answers: Vec<Result<World, EksDown>> = stream::iter(open)
-        .map(|query| answer(eks, cluster, query))
+    let answers: Vec<(Query, Result<World, EksDown>)> = stream::iter(open)
+        .map(|query| async move { (query.clone(), answer(eks, cluster, query).await) })
         .buffer_unordered(READS_AT_ONCE)
         .collect()
         .await;
     let is_gone = |seen: &World| matches!(seen.cluster, Some(Found::Gone));
-    let gone = is_gone(world) || answers.iter().flatten().any(is_gone);
-    for seen in answers {
+    let gone = is_gone(world) || answers.iter().any(|(_, seen)| seen.as_ref().is_ok_and(is_gone));
+    for (query, seen) in answers {
         let seen = match seen {
-            Err(_) if gone => continue,
+            Err(_) if gone => nothing_left(&query).map_or(seen, Ok)?,
             seen => seen?,
         };
         world.cluster = seen.cluster.or(world.cluster.take());
@@ -51,6 +51,17 @@ pub async fn look<E: Eks + Inspects>(
         world.inside.extend(seen.inside);
     }
     Ok(())
+}
+
+/// What lists of a cluster that is gone come to: EKS has no such list, and says so with an error.
+fn nothing_left(query: &Query) -> Option<World> {
+    match query {
+        Query::NodeGroupNames => Some(World { node_group_names: Some(Vec::new()), ..World::default() }),
+        Query::Insights(category) => {
+            Some(World { insights: [(*category, Vec::new())].into(), ..World::default() })
+        }
+        _ => None,
+    }
 }
 
 async fn answer<E: Eks + Inspects>(eks: &E, cluster: &ClusterArn, query: Query) -> Result<World, EksDown> {

@@ -200,6 +200,10 @@ fn not_kept(why: NotKept) -> PipelineError {
 fn check_reason(say: &Say) -> Answer<()> {
     let Some(reason) = say.reason() else { return Ok(()) };
     let chars = if reason.trim().is_empty() { 0 } else { reason.chars().count() };
+    if reason.chars().any(char::is_control) {
+        // It is shown on terminals.
+        return Err(PipelineError::NotSayable("a reason is one line of plain text".into()));
+    }
     if REASON_CHARS.contains(&chars) {
         return Ok(());
     }

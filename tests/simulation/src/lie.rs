@@ -27,8 +27,6 @@ pub enum Lie {
     FreshTokens,
     /// EKS seems to say that every update went well.
     AllIsWell,
-    /// EKS seems to say that node groups at 1.31 are at 1.32.
-    NodesLookNew,
     /// A line of the ledger was altered afterwards.
     LineAltered,
     /// The ledger has no line of how runs ended.
@@ -37,7 +35,7 @@ pub enum Lie {
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::SwitchLifted,
         Self::AlwaysOpen,
         Self::ForceEverywhere,
@@ -46,7 +44,6 @@ impl Lie {
         Self::IntentsForgotten,
         Self::FreshTokens,
         Self::AllIsWell,
-        Self::NodesLookNew,
         Self::LineAltered,
         Self::EndsForgotten,
     ];
@@ -60,7 +57,6 @@ impl Lie {
             Self::ForceEverywhere | Self::OverwriteEverything | Self::RollBackByItself => &[Rule::Consent],
             Self::IntentsForgotten | Self::FreshTokens => &[Rule::IntentBeforeEffect],
             Self::AllIsWell => &[Rule::Success],
-            Self::NodesLookNew => &[Rule::Skew],
             Self::LineAltered => &[Rule::Chain],
             Self::EndsForgotten => &[Rule::Endings],
         }
@@ -120,18 +116,12 @@ impl Lie {
 
     /// What becomes of an answer on its way back.
     pub(crate) fn tell(self, request: &Request, response: &mut Response) {
-        let (pointer, value) = match self {
-            Self::AllIsWell if request.path.contains("/updates/") => ("/update/status", "Successful"),
-            Self::NodesLookNew
-                if request.path.contains("/node-groups/") && response.body.contains("\"1.31\"") =>
-            {
-                ("/nodegroup/version", "1.32")
-            }
-            _ => return,
-        };
+        if self != Self::AllIsWell || !request.path.contains("/updates/") {
+            return;
+        }
         let Ok(mut body) = serde_json::from_str::<Value>(&response.body) else { return };
-        if let Some(place) = body.pointer_mut(pointer) {
-            *place = value.into();
+        if let Some(status) = body.pointer_mut("/update/status") {
+            *status = "Successful".into();
             response.body = body.to_string();
         }
     }

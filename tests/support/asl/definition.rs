@@ -11,6 +11,16 @@ use crate::asl::expression::Template;
 use crate::asl::retry::{Catcher, Retrier};
 use crate::asl::tasks::Resource;
 
+/// Step Functions' own bound on the name of a state, in characters.
+const NAME_MAX: usize = 80;
+
+const RESULT: &str = "result";
+const ERROR: &str = "errorOutput";
+const ITEM: &str = "context.Map.Item";
+const TOKEN: &str = "context.Task.Token";
+/// What of `$states` there is only in some fields.
+const ELSEWHERE: [&str; 4] = [RESULT, ERROR, ITEM, TOKEN];
+
 /// A list of states with its beginning: a machine's own, or what a Map does with each item.
 #[derive(Debug)]
 pub struct Level {
@@ -348,6 +358,8 @@ impl Machine {
         let raw: RawMachine = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let level = Level::read(raw.start_at, raw.states)?;
         level.check_scopes(&BTreeSet::new())?;
+        level.check_names()?;
+        level.check_reads(false)?;
         Ok(Self { name: name.to_owned(), level: Arc::new(level) })
     }
 }
@@ -378,6 +390,36 @@ impl Level {
         let level = Self { start_at, states };
         level.check_ways()?;
         Ok(level)
+    }
+
+    /// No two states have the same name, wherever they are: a history tells them apart by nothing else.
+    fn check_names(&self) -> Result<(), String> {
+        let mut known = BTreeSet::new();
+        for name in self.names() {
+            if name.chars().count() > NAME_MAX {
+                return Err(format!("{name}: its name has more than {NAME_MAX} characters"));
+            }
+            if let Some(twice) = known.replace(name) {
+                return Err(format!("{twice}: there are two of this name"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is only in some fields is read only there: AWS refuses a definition that does otherwise.
+    fn check_reads(&self, inside: bool) -> Result<(), String> {
+        for (name, state) in &self.states {
+            for (template, may) in state.templates(inside) {
+                let stray = ELSEWHERE.iter().find(|part| template.reads(part) && !may.contains(part));
+                if let Some(part) = stray {
+                    return Err(format!("{name}: there is no $states.{part} in that field"));
+                }
+            }
+            if let State::Map(map) = state {
+                map.processor.check_reads(true)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every way leads to a state of the same level, and every state lies on one.
@@ -435,6 +477,50 @@ impl State {
         }
     }
 
+    /// Its fields, each with what it may read of what there is only in some of them; `inside` of a Map there is an item.
+    fn templates(&self, inside: bool) -> Vec<(&Template, Vec<&'static str>)> {
+        let mut all = Vec::new();
+        let mut add = |template, may: &[&'static str]| {
+            let item = inside.then_some(ITEM);
+            all.push((template, may.iter().copied().chain(item).collect()));
+        };
+        if let Some(exit) = self.exit() {
+            let may: &[_] = if matches!(self, Self::Task(_) | Self::Map(_)) { &[RESULT] } else { &[] };
+            exit.assign.0.values().chain(&exit.output).for_each(|template| add(template, may));
+        }
+        for rule in self.rules().1 {
+            rule.assign.0.values().chain(&rule.output).for_each(|template| add(template, &[ERROR]));
+        }
+        match self {
+            Self::Task(task) => {
+                let token: &[_] = if task.resource == Resource::InvokeAndWait { &[TOKEN] } else { &[] };
+                add(&task.arguments, token);
+                task.timeout.iter().chain(&task.heartbeat).for_each(|template| add(template, &[]));
+            }
+            Self::Map(map) => {
+                [&map.items].into_iter().chain(&map.at_once).for_each(|template| add(template, &[]));
+                map.selector.iter().for_each(|template| add(template, &[ITEM]));
+            }
+            Self::Choice(choice) => {
+                let ours = choice.assign.0.values().chain(&choice.output);
+                let theirs = choice
+                    .choices
+                    .iter()
+                    .flat_map(|rule| rule.assign.0.values().chain(&rule.output).chain([&rule.condition]));
+                ours.chain(theirs).for_each(|template| add(template, &[]));
+            }
+            Self::Wait(wait) => add(&wait.seconds, &[]),
+            Self::Fail(fail) => {
+                for template in [&fail.error, &fail.cause] {
+                    add(template, &[]);
+                }
+            }
+            Self::Succeed(succeed) => succeed.output.iter().for_each(|template| add(template, &[])),
+            Self::Pass(_) => {}
+        }
+        all
+    }
+
     fn targets(&self) -> Vec<&str> {
         let mut targets: Vec<&str> = self.exit().and_then(|exit| exit.next.as_deref()).into_iter().collect();
         targets.extend(self.rules().1.iter().map(|catcher| catcher.next.as_str()));
@@ -455,9 +541,13 @@ impl State {
         lists.into_iter().flat_map(|assign| assign.0.keys().map(String::as_str)).collect()
     }
 
-    /// `States.ALL` stands alone, and last.
+    /// `States.ALL` stands alone, and last; a Choice has a choice.
     fn check_rules(&self) -> Result<(), String> {
         let (retry, catch) = self.rules();
+        retry.iter().try_for_each(Retrier::check)?;
+        if matches!(self, Self::Choice(choice) if choice.choices.is_empty()) {
+            return Err("Choices is empty".into());
+        }
         let retried: Vec<&[String]> = retry.iter().map(|rule| &rule.error_equals[..]).collect();
         let caught: Vec<&[String]> = catch.iter().map(|rule| &rule.error_equals[..]).collect();
         for lists in [retried, caught] {

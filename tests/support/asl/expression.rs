@@ -44,9 +44,10 @@ pub struct Scope<'a> {
     pub variables: &'a Variables,
 }
 
-/// Functions of `JSONata` that would make a walk depend on the moment or on chance, and those of Step
-/// Functions that nobody has needed yet.
-const REFUSED: [&str; 8] = ["now", "millis", "random", "eval", "uuid", "partition", "range", "hash"];
+/// The functions that expressions may call: those on which this interpreter, the local stack and AWS agree (`asl/expressions.rs`
+/// tries each). None depends on the moment or on chance, as `$now`, `$random` and `$uuid` do: a walk is the same each time.
+const FUNCTIONS: [&str; 11] =
+    ["append", "contains", "count", "exists", "map", "merge", "min", "parse", "string", "substring", "type"];
 /// What there is of `$states`.
 const STATES: [&str; 10] = [
     "input",
@@ -73,7 +74,9 @@ impl Expression {
     /// Reads the text between `{%` and `%}`.
     pub fn read(source: &str) -> Result<Self, String> {
         let named = names(source);
-        if let Some(refused) = named.iter().find(|name| REFUSED.contains(&name.as_str())) {
+        let known =
+            |name: &str| FUNCTIONS.contains(&name) || source.contains(&format!("${name} := function("));
+        if let Some(refused) = called(source).find(|name| !known(name)) {
             return Err(format!("${refused} is not supported, in {source}"));
         }
         for rest in source.split("$states").skip(1) {
@@ -115,10 +118,22 @@ impl Expression {
     }
 }
 
+fn in_a_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 /// The names after each `$`, those of functions and of locals too.
 fn names(source: &str) -> BTreeSet<String> {
-    let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let name = |rest: &str| rest.chars().take_while(|c| in_a_name(*c)).collect();
     source.split('$').skip(1).map(name).filter(|name: &String| !name.is_empty()).collect()
+}
+
+/// The names after each `$` that are called.
+fn called(source: &str) -> impl Iterator<Item = &str> {
+    source.split('$').skip(1).filter_map(|rest| {
+        let (name, after) = rest.split_at(rest.find(|c| !in_a_name(c))?);
+        (!name.is_empty() && after.trim_start().starts_with('(')).then_some(name)
+    })
 }
 
 /// `$parse` of Step Functions: `JSONata` itself reads no JSON.
@@ -164,11 +179,21 @@ impl TryFrom<Value> for Template {
                 let inner = inner.ok_or_else(|| format!("{text} has no end"))?;
                 Self::Expression(Box::new(Expression::read(inner.trim())?))
             }
+            // Step Functions takes it for a plain text, which nobody means.
+            Value::String(text) if text.contains("{%") || text.contains("%}") => {
+                return Err(format!("{text}: an expression is the whole of a text"));
+            }
             Value::Array(items) => {
                 Self::Array(items.into_iter().map(Self::try_from).collect::<Result<_, _>>()?)
             }
             Value::Object(fields) => {
-                let read = |(key, value): (String, Value)| Ok((key, Self::try_from(value)?));
+                let read = |(key, value): (String, Value)| {
+                    // A path, where there are only expressions: it would be handed on as it stands.
+                    if key.ends_with(".$") {
+                        return Err(format!("{key} is not supported"));
+                    }
+                    Ok((key, Self::try_from(value)?))
+                };
                 Self::Object(fields.into_iter().map(read).collect::<Result<_, String>>()?)
             }
             other => Self::Constant(other),
@@ -194,6 +219,16 @@ impl Template {
                     .collect::<Result<Vec<_>, Failure>>()?,
             ),
         })
+    }
+
+    /// Whether one of its expressions reads this part of `$states`.
+    pub(crate) fn reads(&self, part: &str) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Expression(expression) => expression.source.contains(&format!("$states.{part}")),
+            Self::Array(items) => items.iter().any(|item| item.reads(part)),
+            Self::Object(fields) => fields.iter().any(|(_, value)| value.reads(part)),
+        }
     }
 
     /// What it comes to, as a whole number that is not negative.

@@ -63,6 +63,18 @@ fn twice() -> f64 {
 }
 
 impl Retrier {
+    /// The bounds that Step Functions sets.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let longer = self.max_delay_seconds.is_none_or(|longest| longest > self.interval_seconds);
+        if self.interval_seconds == 0 || self.backoff_rate < 1.0 || !longer {
+            return Err(
+                "IntervalSeconds is 0, BackoffRate below 1, or MaxDelaySeconds no more than IntervalSeconds"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
     /// How long to wait before trying again after this many tries more; `None` when it is enough.
     pub(crate) fn delay_s(&self, tried: u32) -> Option<i64> {
         if tried >= self.max_attempts {

@@ -43,7 +43,7 @@ fn wrong(place: &str, problem: impl Into<String>) -> FleetError {
 }
 
 /// Longest part of a refusal, in characters: it repeats what the file says.
-const REFUSAL_CHARS_MAX: usize = 400;
+const REFUSAL_CHARS_MAX: usize = 1_000;
 
 /// On one line, and no longer than a few of a terminal.
 fn one_line(text: &str) -> String {
@@ -326,7 +326,7 @@ mod tests {
         for text in [format!("{long}: 1"), format!("clusters: [{{name: \"a\\n{long}\", version: \"1.34\"}}]")]
         {
             let message = refusal(&text);
-            assert!(message.chars().count() < 1_000 && !message.contains('\n'), "{message}");
+            assert!(message.chars().count() < 2_500 && !message.contains('\n'), "{message}");
         }
     }
 

@@ -11,7 +11,7 @@ const DAY_M: u32 = 24 * 60;
 pub fn draw(chance: &mut Chance, rash: &mut Chance, fleet: &Value, policy: &Value) -> Vec<(u32, Event)> {
     let clusters = super::clusters(fleet);
     let mut events = Vec::new();
-    triggers(chance, &clusters, &mut events);
+    triggers(chance, fleet, &clusters, &mut events);
     people(chance, fleet, &clusters, &mut events);
     machinery(chance, policy, &mut events);
     unconsented(rash, &clusters, &mut events);
@@ -21,23 +21,25 @@ pub fn draw(chance: &mut Chance, rash: &mut Chance, fleet: &Value, policy: &Valu
     events
 }
 
-fn triggers(chance: &mut Chance, clusters: &[String], events: &mut Vec<(u32, Event)>) {
+fn triggers(chance: &mut Chance, fleet: &Value, clusters: &[String], events: &mut Vec<(u32, Event)>) {
     match chance.between(0, 9) {
         0..=4 => notices(chance, clusters, events),
         5 | 6 => events.push((chance.between(0, 30), Event::Sweep)),
         _ => {
-            for cluster in clusters {
-                events.push((chance.between(0, 30), Event::Start(request(chance, cluster))));
+            for (at, cluster) in clusters.iter().enumerate() {
+                let request = request(chance, cluster, &fleet["clusters"][at]);
+                events.push((chance.between(0, 30), Event::Start(request)));
             }
         }
     }
     // Two ways in for one cluster.
     if chance.percent(20) {
-        events.push((chance.between(0, 120), Event::Start(request(chance, &clusters[0]))));
+        let request = request(chance, &clusters[0], &fleet["clusters"][0]);
+        events.push((chance.between(0, 120), Event::Start(request)));
     }
 }
 
-fn request(chance: &mut Chance, cluster: &str) -> Value {
+fn request(chance: &mut Chance, cluster: &str, spec: &Value) -> Value {
     let mut request = json!({"cluster": cluster});
     if chance.percent(70) {
         request["target"] = json!(chance.pick(&["1.35", "1.35", "1.34", "1.36", "1.99"]));
@@ -45,7 +47,8 @@ fn request(chance: &mut Chance, cluster: &str) -> Value {
     if chance.percent(15) {
         request["strategy"] = json!(chance.pick(&["rolling", "force", "rolling-then-force"]));
     }
-    if chance.percent(12) {
+    let own_image = spec["nodegroups"][0].get("launch_template").is_some();
+    if own_image && chance.percent(80) {
         request["launchTemplates"] = json!({"g0": "2"});
     }
     if chance.percent(4) {

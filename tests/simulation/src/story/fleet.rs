@@ -125,7 +125,7 @@ fn group(chance: &mut Chance, at: u32, minor: u32) -> Value {
             set("pdb_clears_after_m", json!(chance.between(30, 900)));
         }
         6 if minor <= 32 => set("ami_type", json!("AL2_x86_64")),
-        7 => {
+        7 | 14 => {
             set("ami_type", json!("CUSTOM"));
             set("launch_template", json!({"id": "lt-0a", "name": "own", "version": 1, "latest": 2}));
         }
@@ -245,6 +245,8 @@ fn update_faults(chance: &mut Chance) -> Vec<Value> {
                 "UpdateAddon",
                 &[
                     "ConfigurationConflict",
+                    "ConfigurationConflict",
+                    "ConfigurationConflict",
                     "AdmissionRequestDenied",
                     "InsufficientNumberOfReplicas",
                     "UnsupportedAddonModification",
@@ -261,7 +263,7 @@ fn update_faults(chance: &mut Chance) -> Vec<Value> {
             6 => fault["stuck"] = json!(true),
             7 => fault["duration_m"] = json!(chance.pick(&[1, 45, 180, 700])),
             8 => fault["update_status"] = json!(chance.pick(&["Cancelled", "Paused", "Failed"])),
-            9 => fault["stale_s"] = json!(chance.pick(&[30, 120, 400])),
+            9 => fault["stale_s"] = json!(chance.pick(&[30, 120, 280])),
             _ if operation == "UpdateClusterVersion" => fault["breaks"] = breaks(chance),
             _ => fault["duration_m"] = json!(2),
         }

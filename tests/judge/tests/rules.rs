@@ -1,0 +1,235 @@
+//! Each rule against a record that keeps it and against the same record with exactly that rule broken.
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    clippy::format_collect,
+    reason = "helpers of tests, called with literals"
+)]
+
+use eks_upgrade_judge::{Line, Rule, What, judge};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+const ARN: &str = "arn:aws:eks:us-east-1:123456789012:cluster/a";
+const RUN: &str = "a-1.35-1";
+/// Tuesday, 18 August 2026, 10:00 UTC.
+const START_S: i64 = 1_787_047_200;
+
+/// A record that grows line by line.
+struct Record {
+    lines: Vec<Line>,
+    seq: u32,
+    previous: String,
+}
+
+impl Record {
+    fn under(policy: Value) -> Self {
+        let mut record = Self { lines: Vec::new(), seq: 0, previous: String::new() };
+        record.add(What::Policy(policy));
+        record.ledger(json!({"event": "opened", "cluster": ARN, "target": "1.35"}));
+        record
+    }
+
+    fn add(&mut self, what: What) {
+        self.lines.push(Line { at_s: START_S, what });
+    }
+
+    fn ledger(&mut self, event: Value) {
+        self.seq += 1;
+        let mut entry = json!({"run": RUN, "seq": self.seq, "fence": 1, "previous": self.previous});
+        entry.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
+        let body = entry.to_string();
+        let hash = hash(&body);
+        self.previous.clone_from(&hash);
+        self.add(What::Ledger { run: RUN.into(), seq: self.seq, body, hash });
+    }
+
+    fn intended(&mut self, step: &str, token: &str) {
+        self.ledger(json!({"event": "intended", "step": step, "token": token}));
+    }
+
+    fn call(&mut self, operation: &str, token: &str, input: Value, more: Value) {
+        let mut record = json!({
+            "operation": operation, "cluster": "a", "token": token, "input": input, "updateId": format!("u-{token}"),
+            "mutated": true,
+        });
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let cluster = json!({"version": "1.34", "tags": {}, "nodegroups": {"web": {"nodes": [{"kubeletVersion": "1.34"}]}}});
+        self.add(What::Request { record, said: None, cluster: Some(cluster) });
+    }
+
+    fn says(&mut self, operation: &str, path: &str, said: &str) {
+        let record = json!({"operation": operation, "path": path});
+        self.add(What::Request { record, said: Some(said.into()), cluster: None });
+    }
+
+    /// The upgrade of the control plane, to its end.
+    fn upgrade(&mut self) {
+        self.intended("1.35/control-plane", "t1");
+        self.call("UpdateClusterVersion", "t1", json!({"version": "1.35"}), json!({}));
+        self.says("DescribeUpdate", "/clusters/a/updates/u-t1", "Successful");
+        self.ledger(json!({"event": "succeeded", "step": "1.35/control-plane", "update": "u-t1"}));
+        self.says("DescribeCluster", "/clusters/a", "1.35");
+    }
+
+    fn broken(&self) -> Vec<Rule> {
+        judge(&self.lines).into_iter().map(|objection| objection.rule).collect()
+    }
+}
+
+fn hash(body: &str) -> String {
+    let digest = Sha256::new().chain_update((body.len() as u64).to_be_bytes()).chain_update(body).finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn done() -> Record {
+    let mut record = Record::under(json!({}));
+    record.upgrade();
+    record.ledger(json!({"event": "ended", "outcome": "completed"}));
+    record.add(What::Over);
+    record
+}
+
+#[test]
+fn a_record_that_keeps_the_rules_has_no_objection() {
+    assert_eq!(done().broken(), []);
+}
+
+#[test]
+fn a_line_that_was_altered_or_dropped_breaks_the_chain() {
+    for at in 0..done().lines.len() {
+        let mut record = done();
+        let What::Ledger { body, .. } = &mut record.lines[at].what else { continue };
+        *body = body.replacen("\"fence\":1", "\"fence\":2", 1);
+        assert!(record.broken().contains(&Rule::Chain), "altered {at}");
+        let mut record = done();
+        let last = matches!(&record.lines[at].what, What::Ledger { seq, .. } if *seq == record.seq);
+        record.lines.remove(at);
+        // Of a last line that is missing a chain alone cannot know; that the run never ended it can.
+        let rule = if last { Rule::Endings } else { Rule::Chain };
+        assert!(record.broken().contains(&rule), "dropped {at}");
+    }
+}
+
+#[test]
+fn an_effect_without_its_intent_before_it_is_objected_to() {
+    let mut record = Record::under(json!({}));
+    record.call("UpdateClusterVersion", "t1", json!({"version": "1.35"}), json!({}));
+    record.intended("1.35/control-plane", "t1");
+    assert_eq!(record.broken(), [Rule::IntentBeforeEffect]);
+}
+
+#[test]
+fn a_second_call_takes_the_failure_of_the_first() {
+    for (said, broken) in [("Failed", vec![]), ("InProgress", vec![Rule::OneCallAStep])] {
+        let mut record = Record::under(json!({}));
+        for token in ["t1", "t2"] {
+            record.intended("1.35/control-plane", token);
+            record.call("UpdateClusterVersion", token, json!({"version": "1.35"}), json!({}));
+            record.says("DescribeUpdate", &format!("/clusters/a/updates/u-{token}"), said);
+        }
+        assert_eq!(record.broken(), broken, "{said}");
+    }
+}
+
+#[test]
+fn two_minors_at_once_and_nodes_that_are_too_new_are_objected_to() {
+    for (operation, version, more, rule) in [
+        ("UpdateClusterVersion", "1.36", json!({}), Rule::OneMinorUp),
+        ("UpdateNodegroupVersion", "1.35", json!({"nodegroup": "web"}), Rule::Skew),
+    ] {
+        let mut record = Record::under(json!({}));
+        record.intended("step", "t1");
+        record.call(operation, "t1", json!({"version": version}), more);
+        assert_eq!(record.broken(), [rule], "{operation}");
+    }
+}
+
+#[test]
+fn nothing_is_called_outside_a_window_or_in_a_freeze() {
+    let window = |start: &str, days: Value| json!({"windows": [{"start": start, "duration": "2h", "timeZone": "Europe/Berlin", "days": days}]});
+    let freeze = |until: &str| json!({"freezes": [{"scope": "everything", "from": "2026-08-18", "until": until, "timeZone": "UTC"}]});
+    for (policy, open) in [
+        // Noon in Berlin, a Tuesday.
+        (window("11:00", Value::Null), true),
+        (window("11:00", json!(["tue"])), true),
+        (window("11:00", json!(["mon"])), false),
+        (window("12:01", Value::Null), false),
+        (freeze("2026-08-18T09:00"), true),
+        (freeze("2026-08-18T11:00"), false),
+    ] {
+        let mut record = Record::under(policy.clone());
+        record.upgrade();
+        let broken = if open { vec![] } else { vec![Rule::Schedule] };
+        assert_eq!(record.broken(), broken, "{policy}");
+    }
+}
+
+#[test]
+fn nothing_is_called_past_the_switch_or_after_the_end() {
+    let mut record = Record::under(json!({}));
+    record.add(What::Switch { thrown: true });
+    record.upgrade();
+    assert_eq!(record.broken(), [Rule::KillSwitch]);
+    let mut record = Record::under(json!({}));
+    record.intended("1.35/control-plane", "t1");
+    record.ledger(json!({"event": "ended", "outcome": "halted", "code": "X", "nextAction": "look"}));
+    record.call("UpdateClusterVersion", "t1", json!({"version": "1.35"}), json!({}));
+    assert_eq!(record.broken(), [Rule::Lease]);
+}
+
+#[test]
+fn force_takes_somebodys_word_for_that_group_and_until_then() {
+    let consent = |group: &str, expires_s: i64| What::Consent {
+        cluster: ARN.into(),
+        scope: json!({"to": "force", "nodeGroup": group}),
+        expires_s,
+    };
+    for (policy, said, allowed) in [
+        (json!({}), None, false),
+        (json!({"strategy": "rolling-then-force"}), None, true),
+        (json!({"nodeGroupStrategy": {"web": "force"}}), None, true),
+        (json!({}), Some(consent("web", START_S + 60)), true),
+        (json!({}), Some(consent("web", START_S)), false),
+        (json!({}), Some(consent("db", START_S + 60)), false),
+        (json!({}), Some(What::Asked(json!({"cluster": "a", "strategy": "force"}))), true),
+    ] {
+        let mut record = Record::under(policy);
+        if let Some(what) = said {
+            record.add(what);
+        }
+        record.intended("step", "t1");
+        let input = json!({"version": "1.34", "force": true});
+        record.call("UpdateNodegroupVersion", "t1", input, json!({"nodegroup": "web"}));
+        let broken = if allowed { vec![] } else { vec![Rule::Consent] };
+        assert_eq!(record.broken(), broken);
+    }
+}
+
+#[test]
+fn success_takes_the_word_of_eks() {
+    let mut record = Record::under(json!({}));
+    record.intended("1.35/control-plane", "t1");
+    record.call("UpdateClusterVersion", "t1", json!({"version": "1.35"}), json!({}));
+    record.ledger(json!({"event": "succeeded", "step": "1.35/control-plane", "update": "u-t1"}));
+    assert_eq!(record.broken(), [Rule::Success]);
+    let mut record = Record::under(json!({}));
+    record.says("DescribeCluster", "/clusters/a", "1.34");
+    record.ledger(json!({"event": "ended", "outcome": "completed"}));
+    assert_eq!(record.broken(), [Rule::Success]);
+}
+
+#[test]
+fn every_run_ends_with_a_name_and_what_to_do_next_or_watches_an_update_that_goes_on() {
+    let mut record = Record::under(json!({}));
+    record.add(What::Over);
+    assert_eq!(record.broken(), [Rule::Endings]);
+    let mut record = Record::under(json!({}));
+    record.ledger(json!({"event": "started", "step": "s", "update": "u-1"}));
+    record.says("DescribeUpdate", "/clusters/a/updates/u-1", "InProgress");
+    record.add(What::Over);
+    assert_eq!(record.broken(), []);
+    let mut record = Record::under(json!({}));
+    record.ledger(json!({"event": "ended", "outcome": "halted", "code": "X", "nextAction": ""}));
+    assert_eq!(record.broken(), [Rule::Endings]);
+}
