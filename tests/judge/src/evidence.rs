@@ -145,7 +145,7 @@ impl Evidence {
                 expires_s: *expires_s,
             }),
             What::Answered { run, before, yes } => {
-                self.answers.push(Answer { place, run: run.clone(), before: before.clone(), yes: *yes })
+                self.answers.push(Answer { place, run: run.clone(), before: before.clone(), yes: *yes });
             }
             What::Healed => self.healed_s = Some(*at_s),
             What::Over => self.over_s = Some(*at_s),
