@@ -27,7 +27,7 @@ POLICY: dict[str, Any] = {
     "spokes": [{"account": "210987654321", "regions": ["eu-central-1"], "externalId": "only-us"}],
 }
 FOREIGN = "arn:aws:eks:us-east-1:999999999999:cluster/theirs"
-SENTENCE_CHARS_MAX = 400
+SENTENCE_CHARS_MAX = 700
 ENDLESS = "x\n" * 100_000
 """More than anybody means to say, and on more than one line."""
 

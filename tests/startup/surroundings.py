@@ -50,5 +50,8 @@ def of(function: str, template: dict[str, Any] | None = None) -> dict[str, str]:
 
 
 def _sample(value: Any) -> str:
-    """A value as it is written, or a stand-in for what CloudFormation would put there."""
+    """A value as it is written, or a stand-in for what CloudFormation would put there: no condition holds by default."""
+    if isinstance(value, dict) and "Fn::If" in value:
+        _, _, otherwise = value["Fn::If"]
+        return _sample(otherwise)
     return f"arn:aws:example:{REGION}:123456789012:example" if isinstance(value, dict) else str(value)

@@ -15,6 +15,8 @@ pub const TURNED_AWAY_BY_ITSELF: &str = "an execution is turned away by itself";
 
 /// Holds where an attempt's started update is the one that its own token began.
 pub const ITS_OWN_UPDATE: &str = "an attempt names its own update";
+/// No step has two updates, unless the first failed.
+pub const ONE_UPDATE_A_STEP: &str = "one update a step, unless it failed";
 
 /// All of them.
 #[must_use]
@@ -37,9 +39,7 @@ pub fn all() -> Vec<Property<Protocol>> {
             never(model, state, Note::UncheckedCall)
         }),
         Property::always("one update a token", |model, state| never(model, state, Note::TokenBeganTwo)),
-        Property::always("one update a step, unless it failed", |model, state| {
-            never(model, state, Note::SecondUpdate)
-        }),
+        Property::always(ONE_UPDATE_A_STEP, |model, state| never(model, state, Note::SecondUpdate)),
         Property::always(ITS_OWN_UPDATE, |model, state| never(model, state, Note::UpdateOfAnotherAttempt)),
         Property::always("whoever can do nothing is over", |model, state| {
             let ended = |stage: &Stage| matches!(stage, Stage::Over(_) | Stage::Aborted { .. });
