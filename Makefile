@@ -20,6 +20,7 @@ ASL_VALIDATOR := 4.0.0
 GUARD_PACKAGE := @cdklabs/cdk-validator-cfnguard@0.0.62
 SECONDS ?= 20
 CARGO_FUZZ := 0.13.2
+CARGO_MUTANTS := 27.1.0
 
 VENV := .local/venv
 LINT_VENV := .local/lint
@@ -27,6 +28,7 @@ LAMBDA_VENV := .local/lambda
 SBOM_VENV := .local/sbom
 GUARD := .local/guard/node_modules/@cdklabs/cdk-validator-cfnguard/bin/$(if $(filter Darwin,$(shell uname -s)),macos,ubuntu)/$(patsubst arm64,aarch64,$(shell uname -m))/cfn-guard
 FUZZ := .local/cargo-fuzz/bin/cargo-fuzz
+MUTANTS := .local/cargo-mutants/bin/cargo-mutants
 PY := $(VENV)/bin/python
 # Cargo calls the directory of the profile `dev` by another name.
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -39,7 +41,7 @@ START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTRO
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade simulate
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade EKS_UPGRADE_SIMULATE_BIN=$(OUT)/simulate
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench model simulate histories fuzz fuzz-replay
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench histories fuzz fuzz-replay mutants mutants-core model simulate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +115,15 @@ fuzz-replay: $(FUZZ) ## one input again, with its backtrace (TARGET=, FILE=)
 
 $(FUZZ):
 	cargo install --locked --quiet --root .local/cargo-fuzz cargo-fuzz@$(CARGO_FUZZ)
+
+mutants: ## break each guard of the product in turn: the judge of the simulation has to object (MUTANT=, SEEDS=400)
+	$(PYTHON) tests/mutants/run.py --seeds $(or $(SEEDS),400) $(MUTANT)
+
+mutants-core: $(MUTANTS) ## every mutant that cargo-mutants makes of guards and planner, against the core's tests (FILE=)
+	CARGO_PROFILE_DEV_DEBUG=0 $(MUTANTS) mutants --config .config/mutants.toml --output .local $(if $(FILE),--re $(FILE))
+
+$(MUTANTS):
+	cargo install --locked --quiet --root .local/cargo-mutants cargo-mutants@$(CARGO_MUTANTS)
 
 kube-assets: ## a real Kubernetes API server for the tests, built once (Debian); tells what to export
 	@assets=$$(.ci/kube-assets) && echo "export KUBEBUILDER_ASSETS=$$assets"

@@ -56,6 +56,19 @@ pub struct Consent {
     pub expires_s: i64,
 }
 
+/// What somebody answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Where it stands among everything that was recorded.
+    pub place: usize,
+    /// The run that asked.
+    pub run: String,
+    /// Before what, in words.
+    pub before: String,
+    /// Whether it was a yes.
+    pub yes: bool,
+}
+
 /// Everything, sorted.
 #[derive(Debug, Default)]
 pub struct Evidence {
@@ -75,6 +88,8 @@ pub struct Evidence {
     pub switch: Vec<(usize, bool)>,
     /// Consents.
     pub consents: Vec<Consent>,
+    /// Answers to questions.
+    pub answers: Vec<Answer>,
     /// From when on nothing goes wrong.
     pub healed_s: Option<i64>,
     /// When everything was over.
@@ -129,6 +144,9 @@ impl Evidence {
                 scope: scope.clone(),
                 expires_s: *expires_s,
             }),
+            What::Answered { run, before, yes } => {
+                self.answers.push(Answer { place, run: run.clone(), before: before.clone(), yes: *yes });
+            }
             What::Healed => self.healed_s = Some(*at_s),
             What::Over => self.over_s = Some(*at_s),
         }

@@ -1,6 +1,6 @@
-//! The ledger has the intent before EKS has the call, and EKS accepts one call a step.
+//! The ledger has the intent before EKS has the call, with a token of its own, and EKS accepts one call a step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::{Accepted, Evidence};
 use crate::{Objection, Rule};
@@ -26,7 +26,24 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
             objections.push(object(Rule::OneCallAStep, why));
         }
     }
+    objections.extend(twice(evidence));
     objections
+}
+
+/// A token stands for one attempt: with another's, EKS would take the second call for a copy of the first.
+fn twice(evidence: &Evidence) -> impl Iterator<Item = Objection> {
+    let mut meant: BTreeSet<&str> = BTreeSet::new();
+    let intents = evidence.entries().filter(|entry| entry.event() == "intended");
+    intents.filter(move |entry| !meant.insert(entry.text("token"))).map(|entry| Objection {
+        rule: Rule::IntentBeforeEffect,
+        at_s: entry.at_s,
+        text: format!(
+            "line {} of {} means {} with a token that was used",
+            entry.seq,
+            entry.run,
+            entry.text("step")
+        ),
+    })
 }
 
 /// Whether EKS had said, by then, that an update ended otherwise than well, or its cluster or group was made anew.

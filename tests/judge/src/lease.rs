@@ -7,6 +7,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
     let mut objections: Vec<Objection> =
         evidence.accepted.iter().filter_map(|call| of_call(evidence, call)).collect();
     objections.extend(fences(evidence));
+    objections.extend(takeovers(evidence));
     objections
 }
 
@@ -38,5 +39,19 @@ fn fences(evidence: &Evidence) -> impl Iterator<Item = Objection> {
         rule: Rule::Lease,
         at_s: pair[1].at_s,
         text: format!("line {} of {} is by an earlier holder than the one before", pair[1].seq, pair[1].run),
+    })
+}
+
+/// Whoever takes a run over has a higher fencing number than all before: else both would hold it.
+fn takeovers(evidence: &Evidence) -> impl Iterator<Item = Objection> {
+    let pairs = evidence.ledgers.values().flat_map(|lines| lines.windows(2));
+    let taken = pairs.filter(|pair| pair[1].event() == "resumed" && pair[1].fence() <= pair[0].fence());
+    taken.map(|pair| Objection {
+        rule: Rule::Lease,
+        at_s: pair[1].at_s,
+        text: format!(
+            "line {} of {} takes over with the fence of the holder before",
+            pair[1].seq, pair[1].run
+        ),
     })
 }

@@ -4,10 +4,12 @@
 //! here as well. What it reads is plain JSON, as the simulator and the ledger write it. Each rule is a module of its
 //! own; [`judge`] asks all of them. It must never learn a rule from the code that it judges.
 
+mod approval;
 mod chain;
 mod consent;
 mod endings;
 mod evidence;
+mod identity;
 mod intent;
 mod lease;
 mod ledger;
@@ -73,6 +75,15 @@ pub enum What {
         /// Until when, in seconds since 1970.
         expires_s: i64,
     },
+    /// Somebody answered a question, and the answer counted.
+    Answered {
+        /// The run that asked; empty where it was a campaign.
+        run: String,
+        /// Before what, in words.
+        before: String,
+        /// Whether it was a yes.
+        yes: bool,
+    },
     /// Nothing goes wrong any more from here on.
     Healed,
     /// Nothing happens any more.
@@ -96,22 +107,26 @@ pub struct Objection {
 pub enum Rule {
     /// The hash chain of every ledger holds.
     Chain,
-    /// A ledger has the intent before EKS has the call, with the call's own token.
+    /// A ledger has the intent before EKS has the call, with the call's own token, which no other intent has.
     IntentBeforeEffect,
     /// EKS accepts one call a step, and another only after that one's update ended otherwise than well.
     OneCallAStep,
-    /// Versions rise by one, unless the control plane is taken back by one.
+    /// Versions rise by one, unless the control plane is taken back by one; and nothing else is ever meant.
     OneMinorUp,
     /// No node is newer than its control plane, or more than three minors older.
     Skew,
     /// Nothing is called outside the windows, or in a freeze.
     Schedule,
-    /// Nothing is called by whom the lease has left.
+    /// Nothing is called by whom the lease has left, and whoever takes it over outdates who had it.
     Lease,
     /// Nothing is called while the kill switch is thrown.
     KillSwitch,
     /// Force, overwriting and the way back take the policy's word, the request's or a consent.
     Consent,
+    /// What the policy wants a yes to is not called without.
+    Approval,
+    /// Nothing is called on another cluster of the same name.
+    SameCluster,
     /// Success is claimed only where EKS says so.
     Success,
     /// Once nothing goes wrong any more, every run ends, with a name and what to do next.
@@ -131,6 +146,8 @@ pub fn judge(lines: &[Line]) -> Vec<Objection> {
         lease::judge,
         switch::judge,
         consent::judge,
+        approval::judge,
+        identity::judge,
         success::judge,
         endings::judge,
     ] {

@@ -3,13 +3,15 @@
 use serde_json::Value;
 
 use crate::evidence::{Accepted, Evidence};
+use crate::ledger::Entry;
 use crate::{Objection, Rule};
 
 /// A kubelet may be this many minors older than its API server (Kubernetes version skew policy, from 1.25 on).
 const SKEW_MAX: i32 = 3;
 
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
-    evidence.accepted.iter().flat_map(of_call).collect()
+    let calls = evidence.accepted.iter().flat_map(of_call);
+    calls.chain(evidence.entries().filter_map(|entry| meant(evidence, entry))).collect()
 }
 
 fn of_call(call: &Accepted) -> Vec<Objection> {
@@ -36,6 +38,20 @@ fn control_plane(call: &Accepted) -> Vec<Objection> {
         }
     }
     objections
+}
+
+/// EKS refuses more than one minor by itself, so what was meant counts as well: by one from where EKS last said the
+/// control plane is.
+fn meant(evidence: &Evidence, entry: &Entry) -> Option<Objection> {
+    let (operation, rest) = entry.text("request").split_once(' ')?;
+    let to = (operation == "UpdateClusterVersion").then(|| rest.split(' ').next()).flatten()?;
+    let opened = evidence.opened(&entry.run)?;
+    let cluster = opened.text("cluster").rsplit('/').next().unwrap_or_default();
+    let seen = evidence.versions.iter().rev();
+    let (.., is) = seen.clone().find(|(place, name, _)| *place < entry.place && name == cluster)?;
+    let (is, to) = (minor(&is.as_str().into())?, minor(&to.into())?);
+    let text = format!("{}: from 1.{is} to 1.{to} is meant", entry.run);
+    ((to - is).abs() != 1).then_some(Objection { rule: Rule::OneMinorUp, at_s: entry.at_s, text })
 }
 
 fn node_group(call: &Accepted) -> Vec<Objection> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_core::contract::{ActRequest, CampaignInput, PlanRequest, Question};
-use eks_upgrade_core::control::{Answer, Answered, Consent, ConsentScope, KillSwitch};
+use eks_upgrade_core::control::{Answer, Answered, Consent, ConsentScope, KillSwitch, Subject};
 use eks_upgrade_core::ids::{ApprovalId, TaskToken};
 use eks_upgrade_core::policy::PolicyDocument;
 use eks_upgrade_judge::What;
@@ -171,7 +171,14 @@ impl Deployment {
         let answered = Answered { answer, by: ada(), reason: "looked at it".into(), at: self.clock.now() };
         self.trace.say(format!("answers {question}: {answer:?}"));
         let memory = &self.table.memory;
-        if let Some(Ok((_, Some(TaskToken(token))))) = finish(memory.answer(question, answered))
+        let Some(Ok((approval, token))) = finish(memory.answer(question, answered)) else { return };
+        let run = match approval.subject {
+            Subject::Run { run, .. } => run.to_string(),
+            Subject::Campaign { .. } => String::new(),
+        };
+        let yes = answer == Answer::Approve;
+        self.trace.tell(What::Answered { run, before: approval.before, yes });
+        if let Some(TaskToken(token)) = token
             && wakes
         {
             // Nobody waits any more where the execution was stopped meanwhile.

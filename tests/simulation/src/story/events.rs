@@ -7,13 +7,14 @@ use crate::chance::Chance;
 
 const DAY_M: u32 = 24 * 60;
 
-/// All events of a story, by minute.
-pub fn draw(chance: &mut Chance, fleet: &Value, policy: &Value) -> Vec<(u32, Event)> {
+/// All events of a story, by minute. What `rash` people do is drawn apart.
+pub fn draw(chance: &mut Chance, rash: &mut Chance, fleet: &Value, policy: &Value) -> Vec<(u32, Event)> {
     let clusters = super::clusters(fleet);
     let mut events = Vec::new();
     triggers(chance, fleet, &clusters, &mut events);
     people(chance, fleet, &clusters, &mut events);
     machinery(chance, policy, &mut events);
+    unconsented(rash, &clusters, &mut events);
     aftermath(&mut events);
     // Stable: what was drawn first comes first in its minute.
     events.sort_by_key(|(minute, _)| *minute);
@@ -145,6 +146,16 @@ fn people(chance: &mut Chance, fleet: &Value, clusters: &[String], events: &mut 
     for _ in 0..chance.pick(&[0, 1, 2, 4]) {
         let (yes, wakes) = (!chance.percent(15), chance.percent(70));
         events.push((chance.between(5, 3 * DAY_M), Event::Answer { yes, wakes }));
+    }
+}
+
+/// Somebody wants a control plane back, and nobody has consented to it.
+fn unconsented(rash: &mut Chance, clusters: &[String], events: &mut Vec<(u32, Event)>) {
+    for cluster in clusters {
+        if rash.percent(4) {
+            let request = json!({"cluster": cluster, "rollBack": true});
+            events.push((rash.between(120, 2 * DAY_M), Event::Start(request)));
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Story {
         let mut chance = Chance::new(seed, 1);
         let fleet = fleet::draw(&mut chance, seed);
         let policy = policy::draw(&mut chance);
-        let events = events::draw(&mut chance, &fleet, &policy);
+        let events = events::draw(&mut chance, &mut Chance::new(seed, 3), &fleet, &policy);
         let weather = match chance.between(0, 9) {
             0..=3 => Weather::default(),
             4..=7 => Weather { dies: 40, fails: 60 },

@@ -1,0 +1,270 @@
+//! A run, a look and people's words that stand against nothing, and the steps of the run.
+
+use std::collections::BTreeMap;
+
+use eks_upgrade_core::cluster::{Addon, AmiFamily, Cluster, Found, NodeGroup, Status};
+use eks_upgrade_core::control::{Consent, ConsentScope, Controls, KillSwitch};
+use eks_upgrade_core::decide::ActionName;
+use eks_upgrade_core::guard::{Verdict, guard};
+use eks_upgrade_core::hold::{Hold, hold};
+use eks_upgrade_core::ids::Fence;
+use eks_upgrade_core::ledger::{Done, Entry, Event, Phase, Progress, RunState};
+use eks_upgrade_core::observe::World;
+use eks_upgrade_core::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
+use eks_upgrade_core::policy::{NodeHops, NodeStrategy, Policy};
+use eks_upgrade_core::version::Minor;
+use eks_upgrade_core::waits::Span;
+use eks_upgrade_core::window::{Freeze, Schedule};
+use jiff::{SignedDuration, Timestamp};
+
+pub fn minor(n: u8) -> Minor {
+    Minor::new(n).unwrap()
+}
+
+pub fn now() -> Timestamp {
+    "2026-08-18T09:15:00Z".parse().unwrap()
+}
+
+pub fn days(n: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * n)
+}
+
+/// All that a guard is asked with.
+pub struct Case {
+    pub state: RunState,
+    pub world: World,
+    pub controls: Controls,
+}
+
+impl Case {
+    /// A run from 1.33 to 1.34 of a healthy cluster, whose policy wants nothing of anybody.
+    pub fn new() -> Self {
+        let policy = Policy { approvals: Vec::new(), schedule: Schedule::default(), ..Policy::default() };
+        let cluster = cluster();
+        let opened = Event::Opened {
+            cluster: cluster.arn.clone(),
+            cluster_created_at: cluster.created_at,
+            from: minor(33),
+            target: minor(34),
+            policy: Box::new(policy),
+            campaign: None,
+            reason: None,
+            support_ends: None,
+            roll_back: false,
+            launch_templates: BTreeMap::new(),
+        };
+        let entry = Entry {
+            run: "prod-a-1.34-1".parse().unwrap(),
+            seq: 1,
+            at: now(),
+            actor: "arn:aws:states:x:e1".parse().unwrap(),
+            fence: Fence(1),
+            event: opened,
+            previous: String::new(),
+        };
+        let mut state = RunState::read(&[entry.seal().unwrap()]).unwrap().unwrap();
+        state.plan = Some(plan(&cluster));
+        let names = vec!["a".to_owned()];
+        let world = World {
+            cluster: Some(Found::Is(cluster)),
+            node_groups: BTreeMap::from([("a".to_owned(), Found::Is(group()))]),
+            addons: BTreeMap::from([("vpc-cni".to_owned(), Found::Is(addon(16)))]),
+            node_group_names: Some(names),
+            ..World::default()
+        };
+        Self { state, world, controls: Controls::default() }
+    }
+
+    pub fn guard(&self, step: &Step, asked: ActionName) -> Verdict {
+        guard(&self.state, step, asked, &self.world, &self.controls, now())
+    }
+
+    pub fn hold(&self, step: &Step) -> Option<Hold> {
+        hold(&self.state, step, &self.controls, now())
+    }
+
+    /// The code under which the step is withheld.
+    pub fn withheld(&self, step: &Step, asked: ActionName) -> String {
+        match self.guard(step, asked) {
+            Verdict::Record(event) => match *event {
+                Event::Withheld { failure, .. } => failure.code,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn at(mut self, version: u8) -> Self {
+        self.cluster().version = minor(version);
+        self
+    }
+
+    pub fn cluster(&mut self) -> &mut Cluster {
+        match &mut self.world.cluster {
+            Some(Found::Is(cluster)) => cluster,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn group(&mut self) -> &mut NodeGroup {
+        match self.world.node_groups.get_mut("a") {
+            Some(Found::Is(group)) => group,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn addon(&mut self) -> &mut Addon {
+        match self.world.addons.get_mut("vpc-cni") {
+            Some(Found::Is(addon)) => addon,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Somebody consents for the next hour.
+    pub fn consent(mut self, scope: ConsentScope) -> Self {
+        self.controls.consents.push(Consent {
+            id: "co-1".parse().unwrap(),
+            cluster: self.state.opened.cluster.clone(),
+            scope,
+            by: "arn:aws:sts::123456789012:assumed-role/sre/ada".parse().unwrap(),
+            reason: "looked at it".into(),
+            at: now(),
+            expires_at: now() + SignedDuration::from_hours(1),
+        });
+        self
+    }
+
+    pub fn thrown(mut self, ago: SignedDuration) -> Self {
+        self.controls.switch = Some(KillSwitch {
+            thrown: true,
+            by: "arn:aws:sts::123456789012:assumed-role/sre/ada".parse().unwrap(),
+            reason: "an incident".into(),
+            at: now() - ago,
+        });
+        self
+    }
+
+    /// Everything is frozen for so long from yesterday on.
+    pub fn frozen_for(mut self, from_now: SignedDuration) -> Self {
+        let local = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M").to_string();
+        let freeze = serde_json::json!({
+            "name": "quarter end", "scope": "everything",
+            "from": local(now() - days(1)), "until": local(now() + from_now),
+        });
+        let freeze: Freeze = serde_json::from_value(freeze).unwrap();
+        self.state.opened.policy.schedule.freezes.push(freeze);
+        self
+    }
+
+    /// The step is done.
+    pub fn done(mut self, step: &Step) -> Self {
+        let progress = Progress {
+            attempt: 1,
+            strikes: 0,
+            eviction_failed: false,
+            conflicted: false,
+            waits_since: None,
+            last: None,
+            took_s: None,
+            roll: None,
+            phase: Phase::Done { how: Done::Updated },
+        };
+        self.state.steps.insert(step.id.clone(), progress);
+        self
+    }
+}
+
+fn cluster() -> Cluster {
+    Cluster {
+        arn: "arn:aws:eks:us-east-1:123456789012:cluster/prod-a".parse().unwrap(),
+        created_at: "2025-01-15T08:00:00Z".parse().unwrap(),
+        version: minor(33),
+        status: Status::Active,
+        tags: BTreeMap::new(),
+        auto_mode: false,
+        extended_support: true,
+        health_issues: Vec::new(),
+    }
+}
+
+fn group() -> NodeGroup {
+    NodeGroup {
+        name: "a".into(),
+        version: minor(32),
+        release: None,
+        ami: AmiFamily::Published,
+        launch_template: None,
+        status: Status::Active,
+        size: 3,
+        max_unavailable: 1,
+        health_issues: Vec::new(),
+    }
+}
+
+fn addon(version: u32) -> Addon {
+    Addon {
+        name: "vpc-cni".into(),
+        version: format!("v1.{version}.0-eksbuild.1").parse().unwrap(),
+        status: Status::Active,
+        role: Some("arn:aws:iam::123456789012:role/cni".into()),
+        configuration: Some("{}".into()),
+        health_issues: Vec::new(),
+    }
+}
+
+fn plan(cluster: &Cluster) -> Plan {
+    Plan {
+        revision: 1,
+        cluster: cluster.arn.clone(),
+        cluster_created_at: cluster.created_at,
+        from: minor(33),
+        target: minor(34),
+        nodes: NodeHops::Last,
+        node_groups: vec!["a".into()],
+        hops: vec![Hop { to: minor(34), steps: vec![control_plane(), addon_step(), group_step(33)] }],
+        findings: Vec::new(),
+        made_at: now(),
+        baseline: Baseline::default(),
+        unattended: false,
+        rolls_back: None,
+    }
+}
+
+pub fn step(name: &str, kind: StepKind) -> Step {
+    let span = Span::of(&kind);
+    let id = format!("1.34/{name}").parse().unwrap();
+    Step { id, kind, after: Vec::new(), reason: "why".into(), reversibility: Reversibility::OneWay, span }
+}
+
+pub fn control_plane() -> Step {
+    step("control-plane", StepKind::ControlPlane { from: minor(33), to: minor(34) })
+}
+
+pub fn addon_step() -> Step {
+    let version = |n: u32| format!("v1.{n}.0-eksbuild.1").parse().unwrap();
+    step("addon", StepKind::AddOn { name: "vpc-cni".into(), from: version(16), to: version(17) })
+}
+
+/// The group `a` to this minor.
+pub fn group_step(to: u8) -> Step {
+    let kind = StepKind::NodeGroup {
+        name: "a".into(),
+        from: minor(32),
+        to: minor(to),
+        strategy: NodeStrategy::Rolling,
+        launch_template: None,
+        custom_ami: false,
+        size: 3,
+        max_unavailable: 1,
+    };
+    step("node-group", kind)
+}
+
+/// From 1.33 to 1.32.
+pub fn back(force: bool) -> Step {
+    step("roll-back", StepKind::RollBack { from: minor(33), to: minor(32), force })
+}
+
+pub fn verify() -> Step {
+    step("verify", StepKind::Verify)
+}
