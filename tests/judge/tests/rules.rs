@@ -20,13 +20,17 @@ struct Record {
     lines: Vec<Line>,
     seq: u32,
     previous: String,
+    /// When the cluster that EKS has was made.
+    made: &'static str,
 }
+
+const MADE: &str = "2025-07-01T00:00:00Z";
 
 impl Record {
     fn under(policy: Value) -> Self {
-        let mut record = Self { lines: Vec::new(), seq: 0, previous: String::new() };
+        let mut record = Self { lines: Vec::new(), seq: 0, previous: String::new(), made: MADE };
         record.add(What::Policy(policy));
-        record.ledger(json!({"event": "opened", "cluster": ARN, "target": "1.35"}));
+        record.ledger(json!({"event": "opened", "cluster": ARN, "clusterCreatedAt": MADE, "target": "1.35"}));
         record
     }
 
@@ -54,7 +58,7 @@ impl Record {
             "mutated": true,
         });
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let cluster = json!({"version": "1.34", "tags": {}, "nodegroups": {"web": {"nodes": [{"kubeletVersion": "1.34"}]}}});
+        let cluster = json!({"version": "1.34", "createdAt": self.made, "tags": {}, "nodegroups": {"web": {"nodes": [{"kubeletVersion": "1.34"}]}}});
         self.add(What::Request { record, said: None, cluster: Some(cluster) });
     }
 
@@ -204,6 +208,36 @@ fn force_takes_somebodys_word_for_that_group_and_until_then() {
         let broken = if allowed { vec![] } else { vec![Rule::Consent] };
         assert_eq!(record.broken(), broken);
     }
+}
+
+#[test]
+fn what_the_policy_wants_a_yes_to_takes_one_before_the_call() {
+    let policy = || json!({"approvals": [{"before": "run"}]});
+    let answered =
+        |run: &str, before: &str, yes| What::Answered { run: run.into(), before: before.into(), yes };
+    for (said, allowed) in [
+        (None, false),
+        (Some(answered(RUN, "upgrade of a to 1.35", true)), true),
+        (Some(answered(RUN, "upgrade of a to 1.35", false)), false),
+        (Some(answered("a-1.35-2", "upgrade of a to 1.35", true)), false),
+        (Some(answered(RUN, "upgrade of b to 1.35", true)), false),
+    ] {
+        let mut record = Record::under(policy());
+        if let Some(what) = said {
+            record.add(what);
+        }
+        record.upgrade();
+        let broken = if allowed { vec![] } else { vec![Rule::Approval] };
+        assert_eq!(record.broken(), broken);
+    }
+}
+
+#[test]
+fn a_cluster_that_was_made_anew_is_another_one() {
+    let mut record = Record::under(json!({}));
+    record.made = "2026-08-18T09:30:00Z";
+    record.upgrade();
+    assert_eq!(record.broken(), [Rule::SameCluster]);
 }
 
 #[test]
