@@ -101,7 +101,7 @@ simulate: ## whole upgrades in simulation, with everything going wrong that may,
 	$(OUT)/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(if $(SEED),,$(OUT)/simulate --lies)
 
-bench: ## how late the ends of EKS's updates are known and at what cost, next to other tools (SEED=)
+bench: ## how late ends of updates are known, next to other tools; how long whole upgrades take, and their cost (SEED=)
 	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(or $(SEED),1)
 
 histories: ## record the runs of this version, with each release (tests/histories/README.md)

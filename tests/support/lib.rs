@@ -32,7 +32,7 @@ pub use fleet::{Fleet, home};
 pub use functions::{Function, lambda, machines};
 pub use inside::{FAMILY, FakeInside, empty_inside};
 pub use people::ada;
-pub use table::Table;
+pub use table::{Table, Writes};
 pub use update::{Outcome, Twist};
 
 use std::str::FromStr;

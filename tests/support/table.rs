@@ -1,6 +1,7 @@
 //! The table of the pipeline's own memory fake, with mishaps.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::campaign::CampaignState;
@@ -25,6 +26,17 @@ pub struct Table {
     /// What is in it.
     pub memory: Memory,
     pub(crate) faults: Arc<Faults>,
+    writes: AtomicU32,
+    items_written: AtomicU32,
+}
+
+/// What was written to the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writes {
+    /// Calls: a transaction is one.
+    pub calls: u32,
+    /// Items in them.
+    pub items: u32,
 }
 
 fn down() -> LedgerDown {
@@ -40,7 +52,26 @@ impl Table {
     /// An empty table that suffers these faults.
     #[must_use]
     pub fn new(faults: Arc<Faults>) -> Self {
-        Self { memory: Memory::default(), faults }
+        Self {
+            memory: Memory::default(),
+            faults,
+            writes: AtomicU32::new(0),
+            items_written: AtomicU32::new(0),
+        }
+    }
+
+    /// What was written so far, whether it was taken or not.
+    #[must_use]
+    pub fn writes(&self) -> Writes {
+        let read = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        Writes { calls: read(&self.writes), items: read(&self.items_written) }
+    }
+
+    /// The same as [`Self::try_it`], of a call that writes so many items.
+    async fn put<T>(&self, items: usize, effect: impl FnOnce() -> T) -> Result<T, LedgerDown> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.items_written.fetch_add(u32::try_from(items).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.try_it(effect).await
     }
 
     async fn try_it<T>(&self, effect: impl FnOnce() -> T) -> Result<T, LedgerDown> {
@@ -61,7 +92,9 @@ impl Ledger for &Table {
     }
 
     async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {
-        self.try_it(|| now((&self.memory).write(write))).await.map_err(WriteError::Down)?
+        // With the lines, the lease and the run's head.
+        let items = write.lines.len() + 2;
+        self.put(items, || now((&self.memory).write(write))).await.map_err(WriteError::Down)?
     }
 }
 
@@ -78,7 +111,7 @@ impl Inbox for &Table {
         if subject.is_empty() || subject.len() > 1_024 || notice.len() > 2_000 {
             return Err(LedgerDown(format!("ValidationException: no key: {subject:?}")));
         }
-        self.try_it(|| now((&self.memory).claim(notice, subject, campaign, at))).await?
+        self.put(1, || now((&self.memory).claim(notice, subject, campaign, at))).await?
     }
 
     async fn settle(
@@ -88,11 +121,11 @@ impl Inbox for &Table {
         outcome: &str,
         at: Timestamp,
     ) -> Result<(), LedgerDown> {
-        self.try_it(|| now((&self.memory).settle(notice, subject, outcome, at))).await?
+        self.put(1, || now((&self.memory).settle(notice, subject, outcome, at))).await?
     }
 
     async fn refuse(&self, what: &str, code: &str, message: &str, at: Timestamp) -> Result<(), LedgerDown> {
-        self.try_it(|| now((&self.memory).refuse(what, code, message, at))).await?
+        self.put(1, || now((&self.memory).refuse(what, code, message, at))).await?
     }
 }
 
@@ -102,7 +135,9 @@ impl CampaignLedger for &Table {
     }
 
     async fn append(&self, state: &CampaignState, lines: &[Sealed]) -> Result<(), WriteError> {
-        self.try_it(|| now((&self.memory).append(state, lines))).await.map_err(WriteError::Down)?
+        // With the lines, the campaign's head.
+        let items = lines.len() + 1;
+        self.put(items, || now((&self.memory).append(state, lines))).await.map_err(WriteError::Down)?
     }
 
     async fn open_campaigns(&self) -> Result<Vec<CampaignId>, LedgerDown> {
@@ -128,7 +163,7 @@ impl Said for &Table {
     }
 
     async fn ask(&self, approval: &Approval, token: Option<&TaskToken>) -> Result<(), LedgerDown> {
-        self.try_it(|| now((&self.memory).ask(approval, token))).await?
+        self.put(1, || now((&self.memory).ask(approval, token))).await?
     }
 }
 
@@ -138,7 +173,7 @@ impl Durations for &Table {
     }
 
     async fn learn(&self, learned: &Learned) -> Result<(), LedgerDown> {
-        self.try_it(|| now((&self.memory).learn(learned))).await?
+        self.put(1, || now((&self.memory).learn(learned))).await?
     }
 }
 

@@ -1,4 +1,4 @@
-//! Prints how the wait rule does next to those of other tools, and fails if it misses a budget.
+//! Prints how the wait rule does next to those of other tools and what whole upgrades cost, and fails if a budget is missed.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use eks_upgrade_bench::durations::Steps;
 use eks_upgrade_bench::report::Report;
-use eks_upgrade_bench::{budgets, print};
+use eks_upgrade_bench::simulated::Simulated;
+use eks_upgrade_bench::{budgets, print, simulated};
 
 /// How long after the end of an EKS update it is known, and what that costs: by our wait rule and by those of eksctl, the
-/// AWS CLI, Terraform and eksupgrade.
+/// AWS CLI, Terraform and eksupgrade. Then, in the simulator, how long whole upgrades take next to what EKS needs for
+/// them, and what they cost.
 #[derive(Parser)]
 #[command(version, after_help = "Ends with 1 if a budget is missed. The same seed prints the same.")]
 struct Arguments {
@@ -24,11 +26,14 @@ struct Arguments {
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = Arguments::parse();
     let report = Report::measure(arguments.seed, &Steps::new()?).ok_or("nothing was measured")?;
-    let missed = budgets::missed(&report);
+    let simulated = Simulated::measure(arguments.seed)?;
+    let mut missed = budgets::missed(&report);
+    missed.extend(simulated::budgets::missed(&simulated));
     if arguments.json {
-        println!("{:#}", serde_json::json!({ "report": report, "missed": missed }));
+        println!("{:#}", serde_json::json!({ "report": report, "simulated": simulated, "missed": missed }));
     } else {
         println!("{}", print::markdown(&report));
+        println!("{}", simulated::print::markdown(&simulated));
     }
     eprint!("{}", print::lines(&missed));
     Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -32,11 +32,11 @@ pub fn lines(missed: &[Missed]) -> String {
     missed.iter().map(line).collect()
 }
 
-fn block(title: &str, table: &Table) -> String {
+pub(crate) fn block(title: &str, table: &Table) -> String {
     format!("{title}\n\n{table}\n")
 }
 
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     *table.style_mut() = presets::ASCII_MARKDOWN;
     table.set_header(header);

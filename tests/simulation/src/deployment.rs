@@ -76,6 +76,12 @@ impl Deployment {
         }
     }
 
+    /// The same, with retries of the state machines after delays that are drawn from this seed.
+    #[must_use]
+    pub fn jittered(self, seed: u64) -> Self {
+        Self { engine: RefCell::new(self.engine.into_inner().with_jitter(seed)), ..self }
+    }
+
     /// Functions of a new deployment have this policy from now on.
     pub fn deploy(&self, policy: &Value) {
         self.trace.tell(What::Policy(policy.clone()));

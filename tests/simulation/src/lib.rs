@@ -16,5 +16,6 @@ pub mod deployment;
 pub mod lie;
 pub mod run;
 pub mod story;
+pub mod throttle;
 pub mod trace;
 pub mod wire;

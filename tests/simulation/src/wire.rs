@@ -25,6 +25,7 @@ use eks_upgrade_sim::{Request, Response, World};
 use eks_upgrade_tests::{Faults, VirtualClock};
 
 use crate::lie::Lie;
+use crate::throttle::{self, Throttle};
 use crate::trace::Trace;
 
 /// The simulated world, the log of what it was asked, and the weather on the way there.
@@ -35,6 +36,7 @@ pub struct Wire {
     faults: Arc<Faults>,
     trace: Trace,
     lie: Option<Lie>,
+    throttle: Option<Arc<Throttle>>,
 }
 
 impl fmt::Debug for Wire {
@@ -53,7 +55,13 @@ impl Wire {
         trace: Trace,
         lie: Option<Lie>,
     ) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), clock, faults, trace, lie }
+        Self { world: Arc::new(Mutex::new(world)), clock, faults, trace, lie, throttle: None }
+    }
+
+    /// The same to an account that takes only so many calls.
+    #[must_use]
+    pub fn throttled(self, throttle: Arc<Throttle>) -> Self {
+        Self { throttle: Some(throttle), ..self }
     }
 
     /// The world at its end.
@@ -78,6 +86,9 @@ impl Wire {
     }
 
     fn ask(&self, request: &Request) -> Response {
+        if self.throttle.as_ref().is_some_and(|throttle| !throttle.takes(self.clock.now())) {
+            return throttle::refusal();
+        }
         let mut world = self.world();
         let mut response = world.handle(self.clock.now(), request);
         self.trace.request(&world, &response);

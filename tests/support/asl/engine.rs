@@ -57,6 +57,8 @@ pub struct Engine {
     pub(super) waits: Vec<Waited>,
     over: Vec<String>,
     pub(super) states_max: usize,
+    /// What draws delays with full jitter; without, each is the longest that it may be.
+    pub(super) jitter: Option<fastrand::Rng>,
 }
 
 impl Engine {
@@ -72,6 +74,7 @@ impl Engine {
             waits: Vec::new(),
             over: Vec::new(),
             states_max: STATES_MAX,
+            jitter: None,
         }
     }
 
@@ -79,6 +82,12 @@ impl Engine {
     #[must_use]
     pub fn with_limit(self, states_max: usize) -> Self {
         Self { states_max, ..self }
+    }
+
+    /// Draws the delays of rules with full jitter, as Step Functions does; the same seed draws the same.
+    #[must_use]
+    pub fn with_jitter(self, seed: u64) -> Self {
+        Self { jitter: Some(fastrand::Rng::with_seed(seed)), ..self }
     }
 
     /// Starts an execution of the machine that definitions call so; nothing of it has run yet.

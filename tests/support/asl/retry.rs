@@ -20,12 +20,11 @@ pub struct Retrier {
     #[serde(default = "twice")]
     backoff_rate: f64,
     max_delay_seconds: Option<u32>,
-    // Taken as the longest delay that it may come to, so that a walk is the same each time.
-    #[serde(default, rename = "JitterStrategy")]
-    _jitter_strategy: Jitter,
+    #[serde(default)]
+    jitter_strategy: Jitter,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum Jitter {
     Full,
@@ -75,7 +74,12 @@ impl Retrier {
         Ok(())
     }
 
-    /// How long to wait before trying again after this many tries more; `None` when it is enough.
+    /// Whether the delay is drawn from all up to the one that [`Self::delay_s`] gives.
+    pub(crate) fn is_jittered(&self) -> bool {
+        self.jitter_strategy == Jitter::Full
+    }
+
+    /// How long to wait at most before trying again after this many tries more; `None` when it is enough.
     pub(crate) fn delay_s(&self, tried: u32) -> Option<i64> {
         if tried >= self.max_attempts {
             return None;

@@ -279,14 +279,16 @@ impl Engine {
         let fiber = &self.fibers[&id];
         let level = fiber.level.clone();
         let (retry, catch) = level.states[&fiber.state].rules();
-        if let Some(at) = retry.iter().position(|rule| is_for(&rule.error_equals, &failure.error)) {
+        if let Some(at) = retry.iter().position(|rule| is_for(&rule.error_equals, &failure.error))
+            && let Some(longest_s) = retry[at].delay_s(fiber.tried[at])
+        {
+            let jitter = self.jitter.as_mut().filter(|_| retry[at].is_jittered());
+            let delay_s = jitter.map_or(longest_s, |jitter| jitter.i64(0..=longest_s));
             let fiber = self.fiber(id);
-            if let Some(delay_s) = retry[at].delay_s(fiber.tried[at]) {
-                fiber.tried[at] += 1;
-                fiber.phase = Phase::Again;
-                fiber.due_s = Some(now_s + delay_s);
-                return;
-            }
+            fiber.tried[at] += 1;
+            fiber.phase = Phase::Again;
+            fiber.due_s = Some(now_s + delay_s);
+            return;
         }
         let Some(rule) = catch.iter().find(|rule| is_for(&rule.error_equals, &failure.error)) else {
             self.fiber_over(id, Err(failure), now_s);

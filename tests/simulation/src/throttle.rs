@@ -1,0 +1,108 @@
+//! How many calls EKS takes of one account: a token bucket on the virtual clock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use eks_upgrade_sim::Response;
+use jiff::Timestamp;
+
+/// The bucket, and everything that was asked of it. Without a limit it only counts.
+#[derive(Debug, Default)]
+pub struct Throttle(Mutex<State>);
+
+/// What an account may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Calls a second, in the long run.
+    pub a_second: u32,
+    /// Calls at once, after a rest.
+    pub at_once: u32,
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// When, in seconds since 1970.
+    pub at_s: i64,
+    /// Whether it was taken, and not throttled.
+    pub taken: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    limit: Option<Limit>,
+    /// Calls that are left, and since when; the bucket is full before the first.
+    left: Option<(i64, u32)>,
+    asked: Vec<Asked>,
+}
+
+impl Throttle {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the account may ask no more than this; the bucket is full.
+    pub fn limit(&self, limit: Limit) {
+        let mut state = self.state();
+        (state.limit, state.left) = (Some(limit), None);
+    }
+
+    /// Every call so far.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        self.state().asked.clone()
+    }
+
+    /// One call more; whether it is taken. What is refused costs nothing.
+    pub fn takes(&self, at: Timestamp) -> bool {
+        let at_s = at.as_second();
+        let mut state = self.state();
+        let taken = state.limit.is_none_or(|limit| {
+            let (since_s, left) = state.left.unwrap_or((at_s, limit.at_once));
+            let seconds = u32::try_from(at_s - since_s).unwrap_or(0);
+            let left = left.saturating_add(seconds.saturating_mul(limit.a_second)).min(limit.at_once);
+            state.left = Some((at_s, left.saturating_sub(1)));
+            left > 0
+        });
+        state.asked.push(Asked { at_s, taken });
+        taken
+    }
+}
+
+/// What EKS says to a call too many.
+pub(crate) fn refusal() -> Response {
+    Response {
+        status: 429,
+        headers: vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("x-amzn-errortype".to_owned(), "ThrottlingException".to_owned()),
+        ],
+        body: r#"{"message":"Rate exceeded"}"#.to_owned(),
+        hold_s: 0.0,
+        dropped: false,
+        record: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_fills_with_time_and_no_further_than_its_brim() {
+        let throttle = Throttle::default();
+        throttle.limit(Limit { a_second: 2, at_once: 3 });
+        let takes = |at_s, times| {
+            let at = Timestamp::from_second(at_s).unwrap();
+            (0..times).filter(|_| throttle.takes(at)).count()
+        };
+        assert_eq!([takes(0, 5), takes(1, 5), takes(1, 1), takes(60, 5)], [3, 2, 0, 3]);
+        assert_eq!(throttle.asked().iter().filter(|asked| !asked.taken).count(), 2 + 3 + 1 + 2);
+    }
+
+    #[test]
+    fn without_a_limit_it_only_counts() {
+        let throttle = Throttle::default();
+        assert!((0..1_000).all(|_| throttle.takes(Timestamp::UNIX_EPOCH)));
+        assert_eq!(throttle.asked().len(), 1_000);
+    }
+}
