@@ -117,7 +117,7 @@ $(FUZZ):
 	cargo install --locked --quiet --root .local/cargo-fuzz cargo-fuzz@$(CARGO_FUZZ)
 
 mutants: ## break each guard of the product in turn: the judge of the simulation has to object (MUTANT=, SEEDS=400)
-	$(PYTHON) tests/mutants/run.py --seeds $(or $(SEEDS),400) $(MUTANT)
+	$(PYTHON) tests/mutants/run.py --seeds $(if $(filter file,$(origin SEEDS)),400,$(SEEDS)) $(MUTANT)
 
 mutants-core: $(MUTANTS) ## every mutant that cargo-mutants makes of guards and planner, against the core's tests (FILE=)
 	CARGO_PROFILE_DEV_DEBUG=0 $(MUTANTS) mutants --config .config/mutants.toml --output .local $(if $(FILE),--re $(FILE))

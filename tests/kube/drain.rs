@@ -1,17 +1,20 @@
-//! The drain forecast against its oracle: what is foretold of a node is what `kubectl drain` does to it.
+//! Drains against their oracle, `kubectl drain`: what is foretold of a node is what that does to it, and what the product
+//! itself does to a node is what that does to its twin ([`twin`]).
 //!
 //! The facts are read by the product itself, a moment before the drain.
 
 mod facts;
 mod objects;
+mod twin;
+mod workers;
 
 use std::collections::BTreeSet;
 
 use crate::api_server::{FakeNode, Server};
 use eks_upgrade_core::drain::{HeldBy, NodeForecast, forecast, held_on};
 use eks_upgrade_core::inside::Inside;
-use facts::{break_pod, budgets_are_seen, mend_pod, on_node, read};
-use objects::{budget, daemon_set, deployment, lone_pod, static_pod, webhook};
+use facts::{on_node, read, settle};
+use objects::{EVERYTHING, deployment, everything, lone_pod, webhook};
 
 /// How long a drain may take here, in seconds: enough for three pods one by one, of which kubectl asks every 5 seconds.
 const LIMIT_S: u32 = 30;
@@ -34,9 +37,13 @@ fn apps(pods: &BTreeSet<String>) -> Vec<&str> {
 }
 
 async fn drain(server: &Server, node: &str) -> String {
+    drain_with(server, node, &[]).await
+}
+
+async fn drain_with(server: &Server, node: &str, more: &[&str]) -> String {
     let timeout = format!("--timeout={LIMIT_S}s");
     let args = ["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", &timeout];
-    server.kubectl(&args).await.stderr
+    server.kubectl(&[&args, more].concat()).await.stderr
 }
 
 /// Everything that a budget can come to, on one node.
@@ -44,46 +51,10 @@ async fn drain(server: &Server, node: &str) -> String {
 async fn budgets_hold_whom_they_are_foretold_to_hold() {
     let Some(server) = Server::shared().await.and_then(Server::with_controllers) else { return };
     let namespace = server.namespace("drain").await;
-    let on = |name: &str, replicas| deployment(&namespace, name, &namespace, replicas);
     let (old, new) = (format!("{namespace}-old"), format!("{namespace}-new"));
     FakeNode::new(&old).label("test", &namespace).room(60, 60).create(server).await;
-    let objects = [
-        on("free", 2).yaml(),
-        on("paced", 3).yaml(),
-        budget(&namespace, "paced", "minAvailable: 2"),
-        on("percent", 2).yaml(),
-        budget(&namespace, "percent", "maxUnavailable: 1%"),
-        on("fixed", 2).yaml(),
-        budget(&namespace, "fixed", "minAvailable: 2"),
-        on("share", 3).yaml(),
-        budget(&namespace, "share", "minAvailable: 67%"),
-        on("none", 2).yaml(),
-        budget(&namespace, "none", "maxUnavailable: 0"),
-        on("twice", 3).yaml(),
-        budget(&namespace, "twice", "minAvailable: 1"),
-        budget(&namespace, "twice", "maxUnavailable: 2").replace("name: twice,", "name: twice-more,"),
-        on("limping", 3).never_ready().yaml(),
-        budget(&namespace, "limping", "maxUnavailable: 1"),
-        on("down", 2).never_ready().yaml(),
-        budget(&namespace, "down", "maxUnavailable: 100%"),
-        on("slow", 1).stops_after_s(600).yaml(),
-        daemon_set(&namespace, "daemon", &namespace),
-        static_pod(&namespace, "file", &old),
-    ];
-    server.apply(&objects.concat()).await;
-    let pods = on_node(server, &namespace, &old, 25).await;
-    // Two of three limp along, the third is broken for good; so are both that are down.
-    for (place, pod) in pods.iter().filter(|pod| pod.starts_with("limping")).enumerate() {
-        if place < 2 {
-            mend_pod(server, &namespace, pod).await;
-        } else {
-            break_pod(server, &namespace, pod).await;
-        }
-    }
-    for pod in pods.iter().filter(|pod| pod.starts_with("down")) {
-        break_pod(server, &namespace, pod).await;
-    }
-    budgets_are_seen(server, &namespace).await;
+    server.apply(&everything(&namespace, &namespace, &old)).await;
+    let pods = settle(server, &namespace, &old, EVERYTHING).await;
     FakeNode::new(&new).label("test", &namespace).room(60, 60).create(server).await;
 
     let inside = read(server).await;

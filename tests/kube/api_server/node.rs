@@ -115,8 +115,9 @@ impl FakeNode {
         })
     }
 
-    /// The id of an instance: the same for the same name.
-    fn instance(&self) -> String {
+    /// The id of its instance: the same for the same name.
+    #[must_use]
+    pub fn instance(&self) -> String {
         let hash =
             self.name.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
         format!("i-{hash:017x}")

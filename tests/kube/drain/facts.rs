@@ -35,7 +35,7 @@ pub async fn on_node(server: &Server, namespace: &str, node: &str, least: usize)
 }
 
 /// Waits until the controller has counted the pods of every budget as they are.
-pub async fn budgets_are_seen(server: &Server, namespace: &str) {
+async fn budgets_are_seen(server: &Server, namespace: &str) {
     let client = server.admin();
     let budgets = Api::<PodDisruptionBudget>::namespaced(client.clone(), namespace);
     let pods = Api::<Pod>::namespaced(client, namespace);
@@ -55,19 +55,37 @@ pub async fn budgets_are_seen(server: &Server, namespace: &str) {
     server.wait_for("the status of budgets", look).await;
 }
 
+/// Waits until so many pods are on a node, and does to them what [`super::objects::everything`] leaves open: of three
+/// that limp two do, the third is broken for good, and so are both that are down. The names of all of them.
+pub async fn settle(server: &Server, namespace: &str, node: &str, least: usize) -> BTreeSet<String> {
+    let pods = on_node(server, namespace, node, least).await;
+    for (place, pod) in pods.iter().filter(|pod| pod.starts_with("limping")).enumerate() {
+        if place < 2 {
+            mend_pod(server, namespace, pod).await;
+        } else {
+            break_pod(server, namespace, pod).await;
+        }
+    }
+    for pod in pods.iter().filter(|pod| pod.starts_with("down")) {
+        break_pod(server, namespace, pod).await;
+    }
+    budgets_are_seen(server, namespace).await;
+    pods
+}
+
 fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// Makes a pod ready that does not get so by itself.
-pub async fn mend_pod(server: &Server, namespace: &str, pod: &str) {
+async fn mend_pod(server: &Server, namespace: &str, pod: &str) {
     let ready = json!({"type": "Ready", "status": "True"});
     set(server, namespace, pod, json!({"conditions": [ready]})).await;
 }
 
 /// Has a pod's container crash again and again.
-pub async fn break_pod(server: &Server, namespace: &str, pod: &str) {
+async fn break_pod(server: &Server, namespace: &str, pod: &str) {
     let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
     let container = json!({
         "name": "app", "image": "registry.example/app:1", "imageID": "", "ready": false,

@@ -136,3 +136,36 @@ webhooks:
 "
     )
 }
+
+/// Everything that a budget can come to, on the nodes with the label `test` of `on`; two of it belong to `node`. What is
+/// made to limp and to be down here is so after [`super::facts::settle`].
+pub fn everything(namespace: &str, on: &str, node: &str) -> String {
+    let of = |name: &str, replicas| deployment(namespace, name, on, replicas);
+    [
+        of("free", 2).yaml(),
+        of("paced", 3).yaml(),
+        budget(namespace, "paced", "minAvailable: 2"),
+        of("percent", 2).yaml(),
+        budget(namespace, "percent", "maxUnavailable: 1%"),
+        of("fixed", 2).yaml(),
+        budget(namespace, "fixed", "minAvailable: 2"),
+        of("share", 3).yaml(),
+        budget(namespace, "share", "minAvailable: 67%"),
+        of("none", 2).yaml(),
+        budget(namespace, "none", "maxUnavailable: 0"),
+        of("twice", 3).yaml(),
+        budget(namespace, "twice", "minAvailable: 1"),
+        budget(namespace, "twice", "maxUnavailable: 2").replace("name: twice,", "name: twice-more,"),
+        of("limping", 3).never_ready().yaml(),
+        budget(namespace, "limping", "maxUnavailable: 1"),
+        of("down", 2).never_ready().yaml(),
+        budget(namespace, "down", "maxUnavailable: 100%"),
+        of("slow", 1).stops_after_s(600).yaml(),
+        daemon_set(namespace, "daemon", on),
+        static_pod(namespace, "file", node),
+    ]
+    .concat()
+}
+
+/// How many pods that is on one node.
+pub const EVERYTHING: usize = 25;

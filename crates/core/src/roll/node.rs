@@ -111,13 +111,17 @@ impl Touched<'_> {
         }
     }
 
-    /// Pods that are on their way out are not asked again.
+    /// Pods that are on their way out are not asked again. Those that nothing would make again are lost for good: as with
+    /// `kubectl drain`, they are asked only where somebody agreed to force.
     fn evict(&self, pods: &[&Pod], elapsed_s: u32) -> Next {
-        let staying: Vec<&Pod> = pods.iter().copied().filter(|pod| pod.deleting_since.is_none()).collect();
+        let (ending, staying): (Vec<&Pod>, Vec<&Pod>) =
+            pods.iter().copied().partition(|pod| pod.deleting_since.is_some());
+        let may_ask = |pod: &&Pod| pod.owner.is_some() || self.scene.may_force;
+        let staying: Vec<&Pod> = staying.into_iter().filter(may_ask).collect();
         let one_by_one = elapsed_s >= self.scene.drain_limit_s / 2;
         let asked: Vec<&Pod> = match one_by_one {
             false => staying.iter().copied().take(AT_ONCE_MAX).collect(),
-            true if staying.len() < pods.len() => Vec::new(),
+            true if !ending.is_empty() => Vec::new(),
             // By turns: one that never leaves must not keep the others from being asked.
             true => {
                 let turn = elapsed_s / EVICT_AGAIN_S;
@@ -126,7 +130,9 @@ impl Touched<'_> {
             }
         };
         if asked.is_empty() {
-            return Next::Wait(EVICT_AGAIN_S, format!("{} pods end on {}", pods.len(), self.name));
+            let (end, lone) = (ending.len(), pods.len() - ending.len() - staying.len());
+            let text = format!("{end} pods end on {}, {lone} have no controller and stay", self.name);
+            return Next::Wait(EVICT_AGAIN_S, text);
         }
         let evict = |pod: &Pod| Move::Evict {
             namespace: pod.namespace.clone(),
