@@ -69,6 +69,8 @@ $(LAMBDA_VENV)/.stamp: infra/requirements-package.txt
 $(SBOM_VENV)/.stamp: infra/requirements-sbom.txt
 	$(call venv,infra/requirements-sbom.txt,-r infra/requirements-sbom.txt)
 
+# By name and not by package, here and where one of them is run: all are built with what the whole workspace wants of
+# shared crates, so that none is built twice.
 build: ## functions, simulator, command line and simulation (PROFILE=demo|release|dev)
 	cargo build --locked --profile $(PROFILE) $(addprefix --bin ,$(BINS))
 
@@ -97,12 +99,13 @@ model: ## the lease and step protocol: every interleaving of two executions, wit
 	cargo nextest run --locked --cargo-profile $(PROFILE) --package eks-upgrade-model --profile model
 
 simulate: ## whole upgrades in simulation, with everything going wrong that may, and a judge (SEEDS=, SEED= replays one)
-	cargo build --locked --profile $(PROFILE) --package eks-upgrade-simulation --bin simulate
+	cargo build --locked --profile $(PROFILE) --bin simulate
 	$(OUT)/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(if $(SEED),,$(OUT)/simulate --lies)
 
 bench: ## how late ends of updates are known, next to other tools; how long whole upgrades take, and their cost (SEED=)
-	cargo run --locked --quiet --profile $(PROFILE) --package eks-upgrade-bench -- --seed $(or $(SEED),1)
+	cargo build --locked --profile $(PROFILE) --bin bench
+	$(OUT)/bench --seed $(or $(SEED),1)
 
 histories: ## record the runs of this version, with each release (tests/histories/README.md)
 	cargo run --locked --quiet --package eks-upgrade-tests --example histories

@@ -77,6 +77,19 @@ fn another_target_supersedes_a_run_whose_execution_ended() {
 }
 
 #[test]
+fn a_request_that_is_turned_away_ends_no_other_run() {
+    let fleet = fleet();
+    let mut first = fleet.start(request());
+    stands_at_an_action(&mut first);
+    first.abort();
+    let end = fleet.start(json!({"cluster": "prod-a", "rollBack": true})).finish();
+    let End::Refused(raised) = end else { panic!("not refused: {end:?}") };
+    assert_eq!(raised.name, "ConsentWanted");
+    assert_eq!(fleet.run(&first.run()).ended, None);
+    assert_eq!(upgrade(&fleet, "1.35").completed().run, first.run());
+}
+
+#[test]
 fn an_old_holder_about_to_act_is_refused() {
     let fleet = fleet();
     let mut old = fleet.start(request());

@@ -77,6 +77,9 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         also: Option<Event>,
     ) -> Answer<Option<Self>> {
         let state = read(ledger, &seen.run).await?;
+        if state.ended.is_some() {
+            return Ok(None);
+        }
         let lease = Lease { execution: by.clone(), fence: Fence(seen.fence.0 + 1), ..seen.clone() };
         let mut journal = Self { ledger, time, lease, state };
         let resumed = Event::Resumed { execution: by.clone() };
@@ -98,6 +101,9 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         ending: Ending,
     ) -> Answer<bool> {
         let state = read(ledger, &seen.run).await?;
+        if state.ended.is_some() {
+            return Ok(false);
+        }
         let fence = Fence(seen.fence.0 + 1);
         let ending = ending.with_paused(state.paused_autoscaler());
         let lease = Lease { execution: by.clone(), fence, ended: Some(ending.clone()), ..seen.clone() };

@@ -61,6 +61,14 @@ struct Admitted {
     calendar: Calendar,
 }
 
+/// What became of the beginning of a run.
+enum Begun<'a, L, T> {
+    /// It is open, or has to wait.
+    Answered(PlanAnswer),
+    /// An earlier try of this very step has opened it meanwhile.
+    Already(Box<Journal<'a, L, T>>),
+}
+
 /// What a plan is made under besides the policy.
 #[derive(Default)]
 struct Known {
@@ -163,13 +171,14 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             let plan = self.propose(&admitted, 1, &known).await?;
             return Ok(PlanAnswer::DryRun { plan: Box::new(plan) });
         }
-        match self.run_of_lease(&admitted, &asked.execution).await? {
-            Some(journal) => self.go_on(admitted, journal).await,
-            None => match admitted.request.resume {
-                Some(run) => Err(DoorError::NothingToResume(run).into()),
-                None => self.begin(admitted, &asked.execution).await,
+        let journal = match self.run_of_lease(&admitted, &asked.execution).await? {
+            Some(journal) => journal,
+            None => match self.begin(&admitted, &asked.execution).await? {
+                Begun::Answered(answer) => return Ok(answer),
+                Begun::Already(journal) => *journal,
             },
-        }
+        };
+        self.go_on(admitted, journal).await
     }
 
     /// What is turned away leaves nothing behind: a run that this execution has open by now, as it waited for
@@ -226,30 +235,34 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             return Err(held(&arn.name, &lease).into());
         }
         if admitted.goes_on_with(&state) {
-            let resumed = Journal::take_over(&self.ledger, &self.time, lease.clone(), by, None).await?;
-            return resumed.map(Some).ok_or_else(|| held(&arn.name, &lease).into());
+            return match Journal::take_over(&self.ledger, &self.time, lease, by, None).await? {
+                Some(journal) => Ok(Some(journal)),
+                None => self.taken_meanwhile(arn, by).await,
+            };
         }
+        // Nothing of another run is ended for a request that would be turned away after all.
+        self.may_go_back(admitted, &controls(&self.ledger, arn, None).await?)?;
         let message = format!("its execution ended, and another asked for {} otherwise", admitted.target);
         if state.rolling().next().is_some() && admitted.is_of(&state) {
-            return self.call_off(&arn.name, lease, message, by).await.map(Some);
+            return self.call_off(arn, lease, message, by).await;
         }
         let ending =
             Ending::Halted { code: "Superseded".into(), message, next_action: "see the newer run".into() };
-        if Journal::supersede(&self.ledger, &self.time, lease.clone(), by, ending).await? {
+        if Journal::supersede(&self.ledger, &self.time, lease, by, ending).await? {
             Ok(None)
         } else {
-            Err(held(&arn.name, &lease).into())
+            self.taken_meanwhile(arn, by).await
         }
     }
 
     /// A run that was rolling nodes is not left as it is: it is taken over once more, to take back what is half done.
     async fn call_off(
         &self,
-        cluster: &ClusterName,
+        cluster: &ClusterArn,
         lease: Lease,
         message: String,
         by: &ExecutionArn,
-    ) -> Answer<Journal<'_, L, T>> {
+    ) -> Answer<Option<Journal<'_, L, T>>> {
         let failure = Failure {
             code: "Superseded".into(),
             message: format!("{message}; the nodes that it was replacing are taken back first"),
@@ -258,58 +271,86 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             next_action: "start again what was asked for".into(),
         };
         let off = Some(Event::CalledOff { failure });
-        let taken = Journal::take_over(&self.ledger, &self.time, lease.clone(), by, off).await?;
-        taken.ok_or_else(|| held(cluster, &lease).into())
+        match Journal::take_over(&self.ledger, &self.time, lease, by, off).await? {
+            Some(journal) => Ok(Some(journal)),
+            None => self.taken_meanwhile(cluster, by).await,
+        }
+    }
+
+    /// The run of whoever was faster, if that was an earlier try of this very step: Step Functions gives a function up
+    /// that does not answer in time, and it may live on. Turned away where it was another execution; `None` where the
+    /// lease is free by now.
+    async fn taken_meanwhile(
+        &self,
+        cluster: &ClusterArn,
+        by: &ExecutionArn,
+    ) -> Answer<Option<Journal<'_, L, T>>> {
+        match self.ledger.lease(cluster).await?.filter(|lease| lease.ended.is_none()) {
+            Some(lease) if lease.execution == *by => {
+                Journal::load(&self.ledger, &self.time, &lease.run, lease.fence, by).await.map(Some)
+            }
+            Some(lease) => Err(held(&cluster.name, &lease).into()),
+            None => Ok(None),
+        }
+    }
+
+    /// A person's consent is wanted for a way back that nothing but this request asks for.
+    fn may_go_back(&self, admitted: &Admitted, controls: &Controls) -> Result<(), DoorError> {
+        let consent = controls.consent(&ConsentScope::RollBack, self.time.now());
+        if admitted.request.roll_back && consent.is_none() { Err(consent_wanted(admitted)) } else { Ok(()) }
     }
 
     /// A new run.
-    async fn begin(&self, admitted: Admitted, by: &ExecutionArn) -> Answer<PlanAnswer> {
+    async fn begin(&self, admitted: &Admitted, by: &ExecutionArn) -> Answer<Begun<'_, L, T>> {
+        if let Some(run) = &admitted.request.resume {
+            return Err(DoorError::NothingToResume(run.clone()).into());
+        }
         let busy = admitted.cluster.status == Status::Updating;
-        let back = admitted.request.roll_back.then(|| by_hand(&admitted));
+        let back = admitted.request.roll_back.then(|| by_hand(admitted));
         let known = self.known(&admitted.cluster.arn, back).await?;
-        if admitted.request.roll_back
-            && known.controls.consent(&ConsentScope::RollBack, self.time.now()).is_none()
-        {
-            return Err(consent_wanted(&admitted).into());
-        }
+        self.may_go_back(admitted, &known.controls)?;
         if !busy && let Some(wait) = self.refresh_insights(&admitted.cluster.arn).await? {
-            return Ok(wait);
+            return Ok(Begun::Answered(wait));
         }
-        let mut events = vec![opened(&admitted, self.time.now())];
+        let mut events = vec![opened(admitted, self.time.now())];
         if busy {
             let theirs = self.their_update(&admitted.cluster.arn).await?;
             events.extend(
                 theirs.map(|update| Event::ForeignUpdate { resource: Resource::ControlPlane, update }),
             );
         } else {
-            let plan = self.propose(&admitted, 1, &known).await?;
+            let plan = self.propose(admitted, 1, &known).await?;
             if plan.hops.is_empty() {
-                return Err(nothing_to_do(&admitted).into());
+                return match self.taken_meanwhile(&admitted.cluster.arn, by).await? {
+                    Some(journal) => Ok(Begun::Already(Box::new(journal))),
+                    None => Err(nothing_to_do(admitted).into()),
+                };
             }
             events.push(Event::Planned { plan: Box::new(plan) });
         }
         let arn = &admitted.cluster.arn;
         let seen = self.ledger.lease(arn).await?;
-        if let Some(lease) = seen.as_ref().filter(|lease| lease.ended.is_none()) {
-            return Err(held(&arn.name, lease).into());
-        }
-        let lease = Lease {
-            run: RunId::opened_by(by, &arn.name, admitted.target),
-            target: admitted.target,
-            execution: by.clone(),
-            fence: Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1),
-            campaign: admitted.request.campaign.clone(),
-            ring: admitted.policy.ring.clone(),
-            touched: false,
-            ended: None,
-        };
-        match Journal::open(&self.ledger, &self.time, arn, lease, seen, events).await? {
-            Some(journal) if busy => Ok(self.wait_for_them(&journal.state)),
-            Some(journal) => Ok(planned(&journal)),
-            None => {
-                let lease = self.ledger.lease(arn).await?;
-                Err(lease.map_or_else(|| nothing_to_do(&admitted), |lease| held(&arn.name, &lease)).into())
+        let run = RunId::opened_by(by, &arn.name, admitted.target);
+        if seen.as_ref().is_none_or(|lease| lease.ended.is_some()) {
+            let lease = Lease {
+                run: run.clone(),
+                target: admitted.target,
+                execution: by.clone(),
+                fence: Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1),
+                campaign: admitted.request.campaign.clone(),
+                ring: admitted.policy.ring.clone(),
+                touched: false,
+                ended: None,
+            };
+            match Journal::open(&self.ledger, &self.time, arn, lease, seen, events).await? {
+                Some(journal) if busy => return Ok(Begun::Answered(self.wait_for_them(&journal.state))),
+                Some(journal) => return Ok(Begun::Answered(planned(&journal))),
+                None => {}
             }
+        }
+        match self.taken_meanwhile(arn, by).await? {
+            Some(journal) => Ok(Begun::Already(Box::new(journal))),
+            None => Err(PipelineError::LedgerBusy(run)),
         }
     }
 

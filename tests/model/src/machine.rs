@@ -23,6 +23,8 @@ pub enum End {
     Halted,
     /// The request was turned away before any effect.
     Refused,
+    /// Turned away at the door because of a run of its own: of an earlier try, which was given up and lives on.
+    RefusedByItself,
     /// An error that no retry cures; the run stays open.
     Interrupted,
 }

@@ -10,9 +10,6 @@ use crate::world::Note;
 pub const COMPLETES: &str = "a run completes";
 /// Met where a trigger finds the lease taken.
 pub const TURNED_AWAY: &str = "a second trigger is turned away";
-/// Met where an execution is turned away by an earlier invocation of its own, whose run is open.
-pub const TURNED_AWAY_BY_ITSELF: &str = "an execution is turned away by itself";
-
 /// Holds where an attempt's started update is the one that its own token began.
 pub const ITS_OWN_UPDATE: &str = "an attempt names its own update";
 /// No step has two updates, unless the first failed.
@@ -41,6 +38,9 @@ pub fn all() -> Vec<Property<Protocol>> {
         Property::always("one update a token", |model, state| never(model, state, Note::TokenBeganTwo)),
         Property::always(ONE_UPDATE_A_STEP, |model, state| never(model, state, Note::SecondUpdate)),
         Property::always(ITS_OWN_UPDATE, |model, state| never(model, state, Note::UpdateOfAnotherAttempt)),
+        Property::always("nobody is turned away by an earlier try of its own", |_, state| {
+            !is_over(state, End::RefusedByItself)
+        }),
         Property::always("whoever can do nothing is over", |model, state| {
             let ended = |stage: &Stage| matches!(stage, Stage::Over(_) | Stage::Aborted { .. });
             model.can_go_on(state) || state.executions.iter().all(|execution| ended(&execution.stage))
@@ -48,9 +48,6 @@ pub fn all() -> Vec<Property<Protocol>> {
         Property::always("a fresh execution completes", Protocol::recovers),
         Property::sometimes(COMPLETES, |_, state| is_over(state, End::Completed)),
         Property::sometimes(TURNED_AWAY, |_, state| is_over(state, End::Refused)),
-        // A known limit: where the state machine gives up a plan function that lives on and opens or plans the run, its
-        // next try may lose to it. The run is open then, and the next execution takes it over.
-        Property::sometimes(TURNED_AWAY_BY_ITSELF, |model, state| !model.turned_away_with_nothing(state)),
     ]
 }
 

@@ -148,14 +148,12 @@ impl Protocol {
         !actions.is_empty()
     }
 
-    /// Whether no execution that was turned away holds the lease all the same.
-    #[must_use]
-    pub fn turned_away_with_nothing(&self, state: &State) -> bool {
+    /// The end of an execution, told more exactly where the lease is its own as it is turned away.
+    fn told(&self, state: &State, index: usize, end: End) -> End {
         let world = self.world(state);
-        let Some(lease) = world.lease().filter(|lease| lease.ended.is_none()) else { return true };
-        let refused = |execution: &Execution| execution.stage == Stage::Over(End::Refused);
-        let mut all = self.inputs.iter().zip(&state.executions);
-        !all.any(|(input, execution)| refused(execution) && input.execution == lease.execution)
+        let open = world.lease().filter(|lease| lease.ended.is_none());
+        let own = open.is_some_and(|lease| lease.execution == self.inputs[index].execution);
+        if end == End::Refused && own { End::RefusedByItself } else { end }
     }
 
     fn calls(&self, state: &State, who: Who, only: Option<usize>, actions: &mut Vec<Action>) {
@@ -298,6 +296,7 @@ impl Protocol {
                 state.executions[index] = Execution { stage: waiting, tasks: Vec::new() };
             }
             Then::Over(end) => {
+                let end = self.told(state, index, end);
                 state.executions[index].tasks.clear();
                 self.end(state, index, Stage::Over(end));
             }
