@@ -222,9 +222,10 @@ def close_of(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def proof(stack: LocalStack, say: dict[str, Any], *, account: str = "", header: str = "x-eks-upgrade-say") -> str:
-    """The URL by which the holder of a key proves to say this."""
-    text = json.dumps(say, separators=(",", ":")).encode()
-    bound_to = hashlib.sha256(len(text).to_bytes(8, "big") + text).hexdigest()
+    """The URL by which the holder of a key proves to say this to the voice function."""
+    voice = f"arn:aws:lambda:{stack.region}:{stack.account}:function:{stack.name}-voice"
+    parts = [voice.encode(), json.dumps(say, separators=(",", ":")).encode()]
+    bound_to = hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).hexdigest()
     url = f"{stack.sim_endpoint}/?Action=GetCallerIdentity&Version=2011-06-15"
     request = AWSRequest(method="GET", url=url, headers={header: bound_to})
     key = Credentials(account or stack.account, "local")

@@ -1,8 +1,8 @@
 //! Who speaks: proven by a presigned `sts:GetCallerIdentity` request, as `aws eks get-token` does it.
 //!
-//! The client signs a request that it does not send, with a header whose value is the digest of what is said. The
-//! voice function sends it in the client's stead, with the digest of what it was told: STS answers who signed, and
-//! only if exactly this was signed. Nothing that the client claims about itself is believed. A request that was
+//! The client signs a request that it does not send, with a header whose value is the digest of what is said and to
+//! which voice function. That function sends it in the client's stead, with the digest of itself and of what it was told:
+//! STS answers who signed, and only if exactly this was signed, so that no deployment can pass it on to another. Nothing that the client claims about itself is believed. A request that was
 //! presigned for anything else, such as a token of EKS's, lacks the header and is refused unsent.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use percent_encoding::utf8_percent_encode;
 use crate::presign::{ENCODED, Header, OP, caller_identity, failed, local_endpoint};
 use crate::{chain, down};
 
-/// The signed header that binds a proof to what is said.
+/// The signed header that binds a proof to what is said, and to whom.
 pub const HEADER: &str = "x-eks-upgrade-say";
 /// How long a proof holds, in seconds.
 pub const VALID_S: u64 = 60;
@@ -50,9 +50,9 @@ const PARAMETERS: [&str; 8] = [
 /// With temporary credentials, this too.
 const SESSION_TOKEN: &str = "X-Amz-Security-Token";
 
-/// Proves that whoever has these credentials says this. Nothing is sent.
-pub async fn prove(config: &SdkConfig, said: &str) -> Result<Proof, EksDown> {
-    let bound_to = digest(&[said]);
+/// Proves that whoever has these credentials says this to the voice function with this ARN. Nothing is sent.
+pub async fn prove(config: &SdkConfig, to: &str, said: &str) -> Result<Proof, EksDown> {
+    let bound_to = digest(&[to, said]);
     let header = Header { name: HEADER, value: &bound_to };
     Ok(Proof { url: caller_identity(config, header, VALID_S).await? })
 }
@@ -137,11 +137,11 @@ impl AwsIdentities {
 }
 
 impl Identifies for AwsIdentities {
-    async fn verify(&self, proof: &Proof, said: &str) -> Result<Principal, Unproven> {
+    async fn verify(&self, proof: &Proof, to: &str, said: &str) -> Result<Principal, Unproven> {
         let local = local_endpoint();
         // By the system's clock and not the deployment's: it is STS that compares it.
         let url = check(proof, Timestamp::now(), local.as_deref()).map_err(Unproven::Refused)?;
-        let presigned = Presigned { url, bound_to: digest(&[said]) };
+        let presigned = Presigned { url, bound_to: digest(&[to, said]) };
         let answer = self.0.get_caller_identity().customize().interceptor(presigned).send().await;
         let answer = answer.map_err(|error| refusal(&error))?;
         let arn = answer.arn().unwrap_or_default();
@@ -220,6 +220,7 @@ mod tests {
     use crate::presign::{endpoint_of, presign};
 
     const NOW_S: u64 = 1_795_000_000;
+    const VOICE: &str = "arn:aws:lambda:eu-west-1:123456789012:function:eks-upgrade-voice";
     const SAID: &str = r#"{"op":"throw","reason":"drill"}"#;
 
     fn system(at_s: u64) -> SystemTime {
@@ -233,11 +234,11 @@ mod tests {
     fn made(endpoint: &str, at_s: u64) -> Proof {
         let token = "tok/en+with==".to_owned();
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some(token), None, "test");
-        proof(credentials, endpoint, SAID, at_s)
+        proof(credentials, endpoint, VOICE, SAID, at_s)
     }
 
-    fn proof(credentials: Credentials, endpoint: &str, said: &str, at_s: u64) -> Proof {
-        let bound_to = digest(&[said]);
+    fn proof(credentials: Credentials, endpoint: &str, to: &str, said: &str, at_s: u64) -> Proof {
+        let bound_to = digest(&[to, said]);
         let header = Header { name: HEADER, value: &bound_to };
         let url = presign(credentials, "eu-west-1", endpoint, header, VALID_S, system(at_s)).unwrap();
         Proof { url }
@@ -261,13 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_is_of_exactly_what_is_said() {
-        let other = |said: &str| {
+    fn the_signature_is_of_exactly_what_is_said_and_to_whom() {
+        let other = |to: &str, said: &str| {
             let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-            proof(credentials, "https://sts.amazonaws.com", said, NOW_S)
+            proof(credentials, "https://sts.amazonaws.com", to, said, NOW_S)
         };
-        assert_eq!(other(SAID), other(SAID));
-        assert_ne!(other(SAID), other(r#"{"op":"lift","reason":"drill"}"#));
+        assert_eq!(other(VOICE, SAID), other(VOICE, SAID));
+        assert_ne!(other(VOICE, SAID), other(VOICE, r#"{"op":"lift","reason":"drill"}"#));
+        assert_ne!(other(VOICE, SAID), other(&VOICE.replace("123456789012", "210987654321"), SAID));
     }
 
     #[test]

@@ -138,12 +138,12 @@ async fn everything(fails: Fails) -> String {
     let executions = AwsExecutions::new(&sdk);
     let ledger = AwsLedger::new(&sdk, "eks-upgrade-ledger".into());
     let identities = AwsIdentities::new(&sdk);
-    let proof = prove(&sdk, "throw").await.unwrap();
+    let proof = prove(&sdk, "arn:voice", "throw").await.unwrap();
 
     let assumed = eks.cluster(&cluster).await.unwrap_err();
     let woken = executions.wake(&token, &answered()).await.unwrap_err();
     let asked = ledger.ask(&approval(), Some(&token)).await.unwrap_err();
-    let heard = identities.verify(&proof, "throw").await.unwrap_err();
+    let heard = identities.verify(&proof, "arn:voice", "throw").await.unwrap_err();
     let signature = proof.url.split_once("X-Amz-Signature=").unwrap().1.split('&').next().unwrap();
     let said = format!(
         "{assumed} {assumed:?} {woken} {woken:?} {asked} {asked:?} {heard:?} {spoke:?} {token:?} {proof:?} {eks:?} \

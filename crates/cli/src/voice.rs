@@ -14,9 +14,10 @@ use crate::{Common, show};
 
 /// Says it under the caller's own credentials; a refusal is a [`Refused`].
 pub async fn say(reach: &Reach, say: Say) -> anyhow::Result<VoiceAnswer> {
-    let proof = identity::prove(&reach.sdk, &say.text()).await?;
-    let payload = serde_json::to_vec(&VoiceRequest { proof, say })?;
     let function = reach.voice_function();
+    let to = reach.home().await?.function(&function);
+    let proof = identity::prove(&reach.sdk, &to, &say.text()).await?;
+    let payload = serde_json::to_vec(&VoiceRequest { proof, say })?;
     let call = Client::new(&reach.sdk).invoke().function_name(&function).payload(Blob::new(payload));
     let answer = match call.send().await {
         Ok(answer) => answer,

@@ -154,6 +154,12 @@ pub struct Home {
 }
 
 impl Home {
+    /// The ARN that a function of this name has here.
+    #[must_use]
+    pub fn function(&self, name: &str) -> String {
+        format!("arn:{}:lambda:{}:{}:function:{name}", self.partition, self.region, self.account)
+    }
+
     /// The ARN that a cluster of this name has here.
     #[must_use]
     pub fn cluster(&self, name: &ClusterName) -> ClusterArn {

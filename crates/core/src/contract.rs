@@ -333,7 +333,8 @@ pub enum IntakeAnswer {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
-    /// Its URL. It signs the header `x-eks-upgrade-say`, which holds the digest of what is said.
+    /// Its URL. It signs the header `x-eks-upgrade-say`, which holds the digest of the voice function's ARN and of what is
+    /// said to it.
     pub url: String,
 }
 

@@ -324,8 +324,13 @@ pub enum Unproven {
 
 /// Telling who speaks.
 pub trait Identifies: Send + Sync {
-    /// Whose proof it is that they say exactly this.
-    fn verify(&self, proof: &Proof, said: &str) -> impl Future<Output = Result<Principal, Unproven>> + Send;
+    /// Whose proof it is that they say exactly this to the voice function with this ARN.
+    fn verify(
+        &self,
+        proof: &Proof,
+        to: &str,
+        said: &str,
+    ) -> impl Future<Output = Result<Principal, Unproven>> + Send;
 }
 
 /// How long steps took here.

@@ -25,6 +25,8 @@ pub struct Voice<L, W, I, T> {
     pub time: T,
     /// Where this runs.
     pub home: Home,
+    /// What the function that this runs in is called.
+    pub name: String,
     /// The accounts that are reached from there, whose people may speak too.
     pub spokes: Vec<Spoke>,
 }
@@ -43,7 +45,7 @@ impl<L: Hears, W: Wakes, I: Identifies, T: Time> Voice<L, W, I, T> {
         // Nothing is asked of STS for what may not be said by anybody.
         check_reason(say)?;
         check_scope(say)?;
-        let by = match self.identities.verify(proof, &say.text()).await {
+        let by = match self.identities.verify(proof, &self.home.function(&self.name), &say.text()).await {
             Ok(by) => by,
             Err(Unproven::Refused(why)) => return Err(PipelineError::Unproven(why)),
             Err(Unproven::Down(down)) => return Err(down.into()),
@@ -249,7 +251,8 @@ mod tests {
     struct Believing;
 
     impl Identifies for Believing {
-        async fn verify(&self, proof: &Proof, _: &str) -> Result<Principal, Unproven> {
+        async fn verify(&self, proof: &Proof, to: &str, _: &str) -> Result<Principal, Unproven> {
+            assert_eq!(to, VOICE);
             proof.url.parse().map_err(|_| Unproven::Refused("no proof".into()))
         }
     }
@@ -271,6 +274,7 @@ mod tests {
         }
     }
 
+    const VOICE: &str = "arn:aws:lambda:us-east-1:123456789012:function:eks-upgrade-voice";
     const ADA: &str = "arn:aws:iam::123456789012:user/ada";
 
     fn now() -> Timestamp {
@@ -292,7 +296,8 @@ mod tests {
             wakes: bell,
             identities: Believing,
             time: At(now()),
-            home: Home::of_arn("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
+            home: Home::of_arn(VOICE).unwrap(),
+            name: "eks-upgrade-voice".into(),
             spokes: vec![spoke()],
         };
         voice.hear(&VoiceRequest { proof: Proof { url: by.to_owned() }, say }).await

@@ -110,6 +110,11 @@ impl Deployment {
     }
 }
 
+/// What Lambda calls the function that this process is.
+pub fn own_name() -> Result<String, StartError> {
+    variable("AWS_LAMBDA_FUNCTION_NAME")
+}
+
 /// The policy: of the file that the environment names, else of the one beside the executable, else the default.
 fn policy() -> Result<PolicyDocument, StartError> {
     if let Ok(named) = std::env::var(POLICY)
