@@ -29,7 +29,8 @@ def test_all_of_them_fit_into_one_copy() -> None:
 def test_every_rule_of_the_judge_has_a_mutant() -> None:
     body = re.search(r"pub enum Rule \{(.*?)^\}", JUDGE.read_text(), re.MULTILINE | re.DOTALL)[1]
     rules = set(re.findall(r"^    (\w+),$", body, re.MULTILINE))
-    assert {rule for each in read() for rule in each.breaks} == rules
+    # What would break the rule of skew EKS refuses itself.
+    assert {rule for each in read() for rule in each.breaks} == rules - {"Skew"}
 
 
 def test_a_text_that_is_gone_or_stands_twice_is_refused(tmp_path: Path) -> None:
