@@ -103,9 +103,9 @@ simulate: ## whole upgrades in simulation, with everything going wrong that may,
 	$(OUT)/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 	$(if $(SEED),,$(OUT)/simulate --lies)
 
-bench: ## how late ends of updates are known, next to other tools; how long whole upgrades take, and their cost (SEED=)
+bench: ## how late ends of updates are known, next to other tools; how long whole upgrades take, and their cost (SEED=, CLUSTERS=)
 	cargo build --locked --profile $(PROFILE) --bin bench
-	$(OUT)/bench --seed $(or $(SEED),1)
+	$(OUT)/bench --seed $(or $(SEED),1) $(if $(CLUSTERS),--clusters $(CLUSTERS))
 
 histories: ## record the runs of this version, with each release (tests/histories/README.md)
 	cargo run --locked --quiet --package eks-upgrade-tests --example histories

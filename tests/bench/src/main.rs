@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use eks_upgrade_bench::durations::Steps;
 use eks_upgrade_bench::report::Report;
-use eks_upgrade_bench::simulated::Simulated;
+use eks_upgrade_bench::simulated::{Simulated, campaign};
 use eks_upgrade_bench::{budgets, print, simulated};
 
 /// How long after the end of an EKS update it is known, and what that costs: by our wait rule and by those of eksctl, the
@@ -18,6 +18,9 @@ struct Arguments {
     /// Where the random numbers begin.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many clusters the campaigns are of.
+    #[arg(long, default_value_t = campaign::CLUSTERS)]
+    clusters: usize,
     /// JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -26,7 +29,7 @@ struct Arguments {
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = Arguments::parse();
     let report = Report::measure(arguments.seed, &Steps::new()?).ok_or("nothing was measured")?;
-    let simulated = Simulated::measure(arguments.seed)?;
+    let simulated = Simulated::measure(arguments.seed, arguments.clusters)?;
     let mut missed = budgets::missed(&report);
     missed.extend(simulated::budgets::missed(&simulated));
     if arguments.json {

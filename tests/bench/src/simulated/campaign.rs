@@ -16,9 +16,11 @@ use super::Unmeasured;
 use super::clusters;
 use super::stage::{Stage, each};
 
-/// Clusters of the campaign: standard ones, each one minor behind.
+/// Clusters of a campaign, unless told otherwise: standard ones, each one minor behind.
 pub const CLUSTERS: usize = 200;
-/// How many of them are upgraded at once: the most that a policy allows.
+/// How many clusters a notice lists at most; of more there are several notices, and each is a campaign.
+pub const NOTICED_MAX: usize = 5_000;
+/// How many of a campaign's clusters are upgraded at once: the most that a policy allows.
 const AT_ONCE: u32 = 40;
 /// The limits, by the calls a second in the long run.
 const LIMITS_A_SECOND: [Option<u32>; 4] = [None, Some(10), Some(5), Some(2)];
@@ -69,15 +71,15 @@ impl Told {
 }
 
 /// A row a limit.
-pub fn measure(seed: u64) -> Result<Vec<CampaignRow>, Unmeasured> {
+pub fn measure(seed: u64, clusters: usize) -> Result<Vec<CampaignRow>, Unmeasured> {
     let count = u64::try_from(LIMITS_A_SECOND.len()).unwrap_or_default();
     let limit = |at: u64| usize::try_from(at).ok().and_then(|at| LIMITS_A_SECOND.get(at).copied().flatten());
-    let told = each(0, count, |at| tell(seed, CLUSTERS, limit(at)))?;
+    let told = each(0, count, |at| tell(seed, clusters, limit(at)))?;
     let free = told.first().ok_or(Unmeasured::Nothing)?;
-    Ok(LIMITS_A_SECOND.iter().zip(&told).map(|(limit, told)| row(*limit, told, free)).collect())
+    Ok(LIMITS_A_SECOND.iter().zip(&told).map(|(limit, told)| row(*limit, clusters, told, free)).collect())
 }
 
-fn row(limit_a_second: Option<u32>, told: &Told, free: &Told) -> CampaignRow {
+fn row(limit_a_second: Option<u32>, clusters: usize, told: &Told, free: &Told) -> CampaignRow {
     let mut minutes: BTreeMap<i64, usize> = BTreeMap::new();
     for asked in &told.asked {
         *minutes.entry(asked.at_s / 60).or_default() += 1;
@@ -88,7 +90,7 @@ fn row(limit_a_second: Option<u32>, told: &Told, free: &Told) -> CampaignRow {
     let busiest = minutes.into_values().max().unwrap_or_default();
     CampaignRow {
         limit_a_second,
-        clusters: CLUSTERS,
+        clusters,
         completed: told.completed,
         hours: number(lasted_s) / 3_600.0,
         calls: told.asked.len(),
@@ -109,7 +111,9 @@ fn tell(seed: u64, count: usize, limit_a_second: Option<u32>) -> Result<Told, Un
     let fleet: Vec<Value> = names.iter().map(|name| clusters::standard(name, 1)).collect();
     let throttle = Arc::new(Throttle::default());
     let stage = Stage::throttled(seed, &fleet, &policy(count), throttle.clone())?;
-    stage.take(&notice(&names))?;
+    for (place, listed) in names.chunks(NOTICED_MAX).enumerate() {
+        stage.take(&notice(place, listed))?;
+    }
     if let Some(a_second) = limit_a_second {
         throttle.limit(Limit { a_second, at_once: AT_ONCE_CALLS });
     }
@@ -136,18 +140,18 @@ fn policy(count: usize) -> Value {
     })
 }
 
-/// The notice that lists all of them.
-fn notice(names: &[String]) -> Value {
+/// The notice at this place, which lists these.
+fn notice(place: usize, names: &[String]) -> Value {
     let arn = |name: &String| format!("arn:aws:eks:us-east-1:123456789012:cluster/{name}");
     let entities: Vec<Value> =
         names.iter().map(|name| json!({"entityValue": arn(name), "status": "PENDING"})).collect();
     let kind = "AWS_EKS_PLANNED_LIFECYCLE_EVENT";
     json!({
-        "version": "0", "id": "delivery-1", "detail-type": "AWS Health Event", "source": "aws.health",
+        "version": "0", "id": format!("delivery-{place}"), "detail-type": "AWS Health Event", "source": "aws.health",
         "account": "123456789012", "region": "us-east-1", "time": "2026-08-18T09:12:44Z",
         "detail": {
-            "eventArn": format!("arn:aws:health:us-east-1::event/EKS/{kind}/{kind}_9"), "service": "EKS",
-            "eventTypeCode": kind, "eventTypeCategory": "scheduledChange", "communicationId": "c-1",
+            "eventArn": format!("arn:aws:health:us-east-1::event/EKS/{kind}/{kind}_{place}"), "service": "EKS",
+            "eventTypeCode": kind, "eventTypeCategory": "scheduledChange", "communicationId": format!("c-{place}"),
             "affectedAccount": "123456789012", "affectedEntities": entities, "page": "1", "totalPages": "1",
             "backupEvent": "false",
         },

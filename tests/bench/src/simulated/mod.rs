@@ -67,12 +67,12 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// Measures everything.
-    pub fn measure(seed: u64) -> Result<Self, Unmeasured> {
+    /// Measures everything; campaigns are of so many clusters.
+    pub fn measure(seed: u64, clusters: usize) -> Result<Self, Unmeasured> {
         Ok(Self {
             makespans: makespan::measure(seed)?,
             costs: cost::measure(seed)?,
-            campaigns: campaign::measure(seed)?,
+            campaigns: campaign::measure(seed, clusters)?,
         })
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use comfy_table::Table;
 
-use super::campaign::CampaignRow;
+use super::Simulated;
+use super::campaign::{CampaignRow, NOTICED_MAX};
 use super::cost::{CostRow, UPGRADES};
 use super::history::EVENTS_MAX;
 use super::makespan::{CLUSTERS, MakespanRow};
-use super::{Simulated, campaign};
 use crate::figures::Spread;
 use crate::print::{block, table};
 
@@ -23,7 +23,9 @@ pub fn markdown(simulated: &Simulated) -> String {
     let costs = format!(
         "Cost of one upgrade: three groups of three nodes, four add-ons ({UPGRADES} upgrades a column, median and p99)"
     );
-    let campaigns = format!("{} such clusters in one campaign, 40 at once", campaign::CLUSTERS);
+    let clusters = simulated.campaigns.first().map_or(0, |row| row.clusters);
+    let campaigns =
+        format!("{clusters} such clusters in campaigns of at most {NOTICED_MAX}, 40 at once in each");
     [
         block(&makespans, &makespans_table(&simulated.makespans)),
         block(&costs, &costs_table(&simulated.costs)),
