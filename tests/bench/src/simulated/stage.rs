@@ -54,7 +54,7 @@ impl Stage {
         let start: Timestamp = START.parse()?;
         let clock = VirtualClock::starting_at(start);
         let faults = Arc::new(Faults::default());
-        let table = Arc::new(Table::new(faults.clone()));
+        let table = Arc::new(Table::new(faults.clone()).reading_on());
         let trace = Trace::new(clock.clone(), table.clone());
         let world = World::new(Fleet::parse(&fleet.to_string())?, start);
         let wire = Wire::new(world, clock.clone(), faults, trace.clone(), None).throttled(throttle);
