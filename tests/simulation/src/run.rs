@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use eks_upgrade_core::control::Answer;
-use eks_upgrade_judge::{Line, Objection, Rule, What, judge};
+use eks_upgrade_judge::{Objection, Rule, What, judge};
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_sim::World;
 use eks_upgrade_sim::fleet::Fleet;
@@ -73,11 +73,14 @@ pub fn tell(story: &Story, lie: Option<Lie>, whole: bool) -> Outcome {
     let restless = trace.len() > HAPPENINGS_MAX;
     trace.tell(What::Over);
     let virtual_s = deployment.clock.now().as_second() - start.as_second();
-    let mut told: Vec<Line> = trace.told();
-    if let Some(lie) = lie {
-        lie.bend(&mut told);
-    }
-    let mut objections = judge(&told);
+    let mut objections = match lie {
+        Some(lie) => {
+            let mut told = trace.told();
+            lie.bend(&mut told);
+            judge(&told)
+        }
+        None => trace.judged(),
+    };
     if restless {
         let text = format!("more than {HAPPENINGS_MAX} things happened, and it goes on");
         objections.push(Objection { rule: Rule::Endings, at_s: deployment.clock.now().as_second(), text });

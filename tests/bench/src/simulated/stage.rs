@@ -8,7 +8,7 @@ use std::thread::ScopedJoinHandle;
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Ending, Event, Sealed};
 use eks_upgrade_core::waits::Learned;
-use eks_upgrade_judge::{What, judge};
+use eks_upgrade_judge::What;
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_sim::World;
 use eks_upgrade_sim::fleet::Fleet;
@@ -84,7 +84,7 @@ impl Stage {
             return Err(self.not_plain("it was not completed".into()));
         }
         self.deployment.trace.tell(What::Over);
-        match judge(&self.deployment.trace.told()).first() {
+        match self.deployment.trace.judged().first() {
             Some(objection) => Err(self.not_plain(format!("{:?}: {}", objection.rule, objection.text))),
             None => Ok(()),
         }
