@@ -124,7 +124,7 @@ impl Evidence {
             What::Ledger { run, seq, body, hash } => match serde_json::from_str(body) {
                 Ok(value) => self.ledgers.entry(run.clone()).or_default().push(Entry {
                     place,
-                    at_s: at_s,
+                    at_s,
                     run: run.clone(),
                     seq: *seq,
                     body: body.clone(),
@@ -133,7 +133,7 @@ impl Evidence {
                 }),
                 Err(error) => self.unreadable.push(Objection {
                     rule: Rule::Chain,
-                    at_s: at_s,
+                    at_s,
                     text: format!("line {seq} of {run} does not read: {error}"),
                 }),
             },
