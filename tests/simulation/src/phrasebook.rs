@@ -37,7 +37,7 @@ pub struct Phrasebook {
 }
 
 /// More phrases than this are not kept: a story knows a few hundred, and shares dozens with others.
-const PHRASES_MAX: usize = 20_000;
+const PHRASES_MAX: usize = 4_000;
 
 /// What is known of a call, after what EKS has answered to it so far.
 enum Phrase {
