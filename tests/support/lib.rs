@@ -19,6 +19,7 @@ mod fleet;
 mod functions;
 mod inside;
 mod people;
+mod readings;
 mod table;
 mod update;
 

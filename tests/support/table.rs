@@ -1,16 +1,17 @@
 //! The table of the pipeline's own memory fake, with mishaps.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::campaign::CampaignState;
 use eks_upgrade_core::contract::CampaignInput;
 use eks_upgrade_core::control::{Approval, Consent, KillSwitch};
 use eks_upgrade_core::ids::{ApprovalId, CampaignId, ExecutionArn, RunId, TaskToken};
-use eks_upgrade_core::ledger::Sealed;
+use eks_upgrade_core::ledger::{RunState, Sealed};
 use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::waits::Learned;
+use eks_upgrade_pipeline::error::Answer;
 use eks_upgrade_pipeline::memory::Memory;
 use eks_upgrade_pipeline::ports::{
     CampaignLedger, Campaigns, Claim, Durations, EksDown, Executions, Inbox, Ledger, LedgerDown, Said, Write,
@@ -19,6 +20,7 @@ use eks_upgrade_pipeline::ports::{
 use jiff::Timestamp;
 
 use crate::faults::{Faults, finish};
+use crate::readings::Readings;
 
 /// The table; also where campaigns are started.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Table {
     pub(crate) faults: Arc<Faults>,
     writes: AtomicU32,
     items_written: AtomicU32,
+    /// Where ledgers are read on from; without, each reading begins with the first line.
+    readings: Option<Mutex<Readings>>,
 }
 
 /// What was written to the table.
@@ -57,7 +61,14 @@ impl Table {
             faults,
             writes: AtomicU32::new(0),
             items_written: AtomicU32::new(0),
+            readings: None,
         }
+    }
+
+    /// The same, where a ledger that was read is read on from there. Nobody may alter lines that are written.
+    #[must_use]
+    pub fn reading_on(self) -> Self {
+        Self { readings: Some(Mutex::default()), ..self }
     }
 
     /// What was written so far, whether it was taken or not.
@@ -89,6 +100,16 @@ impl Ledger for &Table {
 
     async fn lines(&self, run: &RunId) -> Result<Vec<Sealed>, LedgerDown> {
         self.try_it(|| now((&self.memory).lines(run))).await?
+    }
+
+    async fn state(&self, run: &RunId) -> Answer<Option<RunState>> {
+        let Some(readings) = &self.readings else { return Ok(RunState::read(&self.lines(run).await?)?) };
+        let read = || {
+            let kept = self.memory.kept();
+            let lines = kept.lines.get(run).map(Vec::as_slice).unwrap_or_default();
+            readings.lock().unwrap().run(run, lines)
+        };
+        Ok(self.try_it(read).await??)
     }
 
     async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {
@@ -134,6 +155,18 @@ impl CampaignLedger for &Table {
         self.try_it(|| now((&self.memory).campaign_lines(campaign))).await?
     }
 
+    async fn campaign(&self, campaign: &CampaignId) -> Answer<Option<CampaignState>> {
+        let Some(readings) = &self.readings else {
+            return Ok(CampaignState::read(&self.campaign_lines(campaign).await?)?);
+        };
+        let read = || {
+            let kept = self.memory.kept();
+            let lines = kept.records.get(campaign).map(Vec::as_slice).unwrap_or_default();
+            readings.lock().unwrap().campaign(campaign, lines)
+        };
+        Ok(self.try_it(read).await??)
+    }
+
     async fn append(&self, state: &CampaignState, lines: &[Sealed]) -> Result<(), WriteError> {
         // With the lines, the campaign's head.
         let items = lines.len() + 1;
@@ -141,7 +174,17 @@ impl CampaignLedger for &Table {
     }
 
     async fn open_campaigns(&self) -> Result<Vec<CampaignId>, LedgerDown> {
-        self.try_it(|| now((&self.memory).open_campaigns())).await?
+        let Some(readings) = &self.readings else {
+            return self.try_it(|| now((&self.memory).open_campaigns())).await?;
+        };
+        let open = || {
+            let (kept, mut readings) = (self.memory.kept(), readings.lock().unwrap());
+            let mut is_open = |id: &CampaignId, lines: &[Sealed]| {
+                readings.campaign(id, lines).ok().flatten().is_some_and(|state| state.over.is_none())
+            };
+            kept.records.iter().filter(|(id, lines)| is_open(id, lines)).map(|(id, _)| id.clone()).collect()
+        };
+        self.try_it(open).await
     }
 
     async fn leases(&self) -> Result<Vec<(ClusterArn, Lease)>, LedgerDown> {

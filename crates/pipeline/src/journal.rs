@@ -205,9 +205,8 @@ enum Failed {
 
 /// Reads a run.
 pub async fn read<L: Ledger>(ledger: &L, run: &RunId) -> Answer<RunState> {
-    let lines = ledger.lines(run).await?;
-    RunState::read(&lines)?
-        .ok_or_else(|| PipelineError::UnknownWork { run: run.clone(), what: "ledger".into() })
+    let state = ledger.state(run).await?;
+    state.ok_or_else(|| PipelineError::UnknownWork { run: run.clone(), what: "ledger".into() })
 }
 
 fn seal(

@@ -20,13 +20,15 @@ use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{
     ApprovalId, CampaignId, ConsentId, ExecutionArn, Principal, RunId, TaskToken, Token, UpdateId,
 };
-use eks_upgrade_core::ledger::{Ending, Sealed};
+use eks_upgrade_core::ledger::{Ending, RunState, Sealed};
 use eks_upgrade_core::news::News;
 use eks_upgrade_core::remedy::Refusal;
 use eks_upgrade_core::screen::Lease;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_core::waits::Learned;
 use jiff::Timestamp;
+
+use crate::error::Answer;
 
 /// A read that was not answered, after the client's own retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -231,6 +233,10 @@ pub trait Ledger: Send + Sync {
     fn lease(&self, cluster: &ClusterArn) -> impl Future<Output = Result<Option<Lease>, LedgerDown>> + Send;
     /// All lines of a run in order, read strongly.
     fn lines(&self, run: &RunId) -> impl Future<Output = Result<Vec<Sealed>, LedgerDown>> + Send;
+    /// What those lines add up to, the chain checked; `None` where there are none.
+    fn state(&self, run: &RunId) -> impl Future<Output = Answer<Option<RunState>>> + Send {
+        async { Ok(RunState::read(&self.lines(run).await?)?) }
+    }
     /// Writes lines: all of them and the lease, or nothing.
     fn write(&self, write: Write<'_>) -> impl Future<Output = Result<(), WriteError>> + Send;
 }
@@ -242,6 +248,10 @@ pub trait CampaignLedger: Send + Sync {
         &self,
         campaign: &CampaignId,
     ) -> impl Future<Output = Result<Vec<Sealed>, LedgerDown>> + Send;
+    /// What those lines add up to, the chain checked; `None` where there are none.
+    fn campaign(&self, campaign: &CampaignId) -> impl Future<Output = Answer<Option<CampaignState>>> + Send {
+        async { Ok(CampaignState::read(&self.campaign_lines(campaign).await?)?) }
+    }
     /// Appends lines that follow those that are there: all of them, or nothing where one's place is taken. `state` is
     /// what the record adds up to with them.
     fn append(

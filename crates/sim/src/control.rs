@@ -77,6 +77,12 @@ impl World {
         })
     }
 
+    /// The same of one cluster; nothing of one that there is not.
+    #[must_use]
+    pub fn cluster_state(&self, name: &str) -> Option<Value> {
+        self.clusters.get(name).map(|cluster| self.state_of(cluster))
+    }
+
     fn state_of(&self, cluster: &Cluster) -> Value {
         let mut body = state_of(cluster);
         body["selfManaged"] = cluster.groups_state(self.now);

@@ -191,7 +191,8 @@ impl Response {
         Self {
             status,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
-            body: body.to_string(),
+            // As `Display` writes it, without its detour.
+            body: serde_json::to_string(body).unwrap_or_default(),
             hold_s: 0.0,
             dropped: false,
             record: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::ledger::Entry;
-use crate::{Line, Objection, Rule, What};
+use crate::{Objection, Rule, What};
 
 /// A mutating call of ours that EKS accepted, and that changed something.
 #[derive(Clone, Debug)]
@@ -101,15 +101,15 @@ pub struct Evidence {
 impl Evidence {
     /// Sorts what was recorded.
     #[must_use]
-    pub fn read(lines: &[Line]) -> Self {
+    pub fn read<'a>(lines: impl IntoIterator<Item = (i64, &'a What)>) -> Self {
         let mut all = Self::default();
-        for (place, line) in lines.iter().enumerate() {
-            all.take(place, line);
+        for (place, (at_s, what)) in lines.into_iter().enumerate() {
+            all.take(place, at_s, what);
         }
         all
     }
 
-    fn take(&mut self, place: usize, Line { at_s, what }: &Line) {
+    fn take(&mut self, place: usize, at_s: i64, what: &What) {
         match what {
             What::Policy(policy) => self.policies.push((place, policy.clone())),
             What::Asked(request) => self.requests.push((place, request.clone())),
@@ -118,13 +118,13 @@ impl Evidence {
                     self.heard(place, record, said);
                 }
                 if record["mutated"] == true {
-                    self.accepted.push(accepted(place, *at_s, record, cluster.as_ref()));
+                    self.accepted.push(accepted(place, at_s, record, cluster.as_ref()));
                 }
             }
             What::Ledger { run, seq, body, hash } => match serde_json::from_str(body) {
                 Ok(value) => self.ledgers.entry(run.clone()).or_default().push(Entry {
                     place,
-                    at_s: *at_s,
+                    at_s,
                     run: run.clone(),
                     seq: *seq,
                     body: body.clone(),
@@ -133,7 +133,7 @@ impl Evidence {
                 }),
                 Err(error) => self.unreadable.push(Objection {
                     rule: Rule::Chain,
-                    at_s: *at_s,
+                    at_s,
                     text: format!("line {seq} of {run} does not read: {error}"),
                 }),
             },
@@ -147,8 +147,8 @@ impl Evidence {
             What::Answered { run, before, yes } => {
                 self.answers.push(Answer { place, run: run.clone(), before: before.clone(), yes: *yes });
             }
-            What::Healed => self.healed_s = Some(*at_s),
-            What::Over => self.over_s = Some(*at_s),
+            What::Healed => self.healed_s = Some(at_s),
+            What::Over => self.over_s = Some(at_s),
         }
     }
 

@@ -136,6 +136,12 @@ pub enum Rule {
 /// All objections to what was recorded; none when every rule was kept.
 #[must_use]
 pub fn judge(lines: &[Line]) -> Vec<Objection> {
+    judge_each(lines.iter().map(|line| (line.at_s, &line.what)))
+}
+
+/// The same of what somebody keeps otherwise: each with when it was, in seconds since 1970.
+#[must_use]
+pub fn judge_each<'a>(lines: impl IntoIterator<Item = (i64, &'a What)>) -> Vec<Objection> {
     let evidence = Evidence::read(lines);
     let mut objections = evidence.unreadable.clone();
     for rule in [

@@ -24,6 +24,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::lie::Lie;
+use crate::phrasebook::Phrasebook;
 use crate::trace::{Happened, Trace};
 use crate::wire::Wire;
 
@@ -39,8 +40,8 @@ pub struct Deployment {
     pub trace: Trace,
     engine: RefCell<Engine>,
     policy: RefCell<PolicyDocument>,
-    reading: AwsEks,
-    acting: AwsEks,
+    reading: Phrasebook,
+    acting: Phrasebook,
     lie: Option<Lie>,
     /// How many states of the engine's history stand in the trace.
     entered: RefCell<usize>,
@@ -62,8 +63,8 @@ impl Deployment {
     pub fn new(wire: Wire, table: Arc<Table>, clock: VirtualClock, trace: Trace, lie: Option<Lie>) -> Self {
         let sdk = wire.sdk();
         Self {
-            reading: AwsEks::new(&sdk, home(), Vec::new()),
-            acting: AwsEks::acting(&sdk, home(), Vec::new()),
+            reading: Phrasebook::new(AwsEks::new(&sdk, home(), Vec::new()), wire.clone()),
+            acting: Phrasebook::new(AwsEks::acting(&sdk, home(), Vec::new()), wire.clone()),
             engine: RefCell::new(Engine::new(machines()).with_limit(usize::MAX)),
             policy: RefCell::default(),
             entered: RefCell::new(0),
@@ -80,6 +81,12 @@ impl Deployment {
     #[must_use]
     pub fn jittered(self, seed: u64) -> Self {
         Self { engine: RefCell::new(self.engine.into_inner().with_jitter(seed)), ..self }
+    }
+
+    /// The same, with all of EKS's words translated by the SDK, as often as they are said.
+    #[must_use]
+    pub fn translating_all(self) -> Self {
+        Self { reading: self.reading.closed(), acting: self.acting.closed(), ..self }
     }
 
     /// Functions of a new deployment have this policy from now on.

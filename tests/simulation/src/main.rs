@@ -124,7 +124,7 @@ struct Tally {
 
 impl Tally {
     fn take(&mut self, story: &Story, outcome: &Outcome, took: Duration) {
-        self.coverage.add(Coverage::of(story, &outcome.trace.all()));
+        self.coverage.add(outcome.trace.read(|happened| Coverage::of(story, happened)));
         self.virtual_s += outcome.virtual_s;
         self.happened += u64::try_from(outcome.trace.len()).unwrap_or(u64::MAX);
         self.slowest = self.slowest.max((took, story.seed));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eks_upgrade_judge::{Line, What};
+use eks_upgrade_judge::{Line, Objection, What, judge_each};
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_sim::{Record, Response, World};
 use eks_upgrade_tests::{Mishap, Table, VirtualClock};
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -101,8 +102,8 @@ impl Trace {
         let Some(record) = &response.record else { return };
         let said = said(record, response);
         let cluster = record.mutated.then(|| {
-            let name = record.cluster.clone().unwrap_or_default();
-            world.state()["clusters"][name].clone()
+            let name = record.cluster.as_deref().unwrap_or_default();
+            world.cluster_state(name).unwrap_or_default()
         });
         let record = serde_json::to_value(record).unwrap_or_default();
         self.tell(What::Request { record, said, cluster });
@@ -120,21 +121,27 @@ impl Trace {
         self.len() == 0
     }
 
+    /// What somebody makes of everything, in order.
+    pub fn read<T>(&self, reader: impl FnOnce(&[(i64, Happened)]) -> T) -> T {
+        reader(&self.inner().happened)
+    }
+
     /// Everything, in order.
     #[must_use]
     pub fn all(&self) -> Vec<(i64, Happened)> {
         self.inner().happened.clone()
     }
 
+    /// What the judge makes of it.
+    #[must_use]
+    pub fn judged(&self) -> Vec<Objection> {
+        judge_each(told(&self.inner().happened))
+    }
+
     /// What the judge reads.
     #[must_use]
     pub fn told(&self) -> Vec<Line> {
-        let inner = self.inner();
-        let told = inner.happened.iter().filter_map(|(at_s, happened)| match happened {
-            Happened::Told(what) => Some(Line { at_s: *at_s, what: what.clone() }),
-            _ => None,
-        });
-        told.collect()
+        told(&self.inner().happened).map(|(at_s, what)| Line { at_s, what: what.clone() }).collect()
     }
 
     /// The hash of everything, in hexadecimal: the same for the same seed.
@@ -163,15 +170,34 @@ impl Trace {
     }
 }
 
+fn told(happened: &[(i64, Happened)]) -> impl Iterator<Item = (i64, &What)> {
+    happened.iter().filter_map(|(at_s, happened)| match happened {
+        Happened::Told(what) => Some((*at_s, what)),
+        _ => None,
+    })
+}
+
 /// What the judge wants of an answer: an update's status, a control plane's version.
 fn said(record: &Record, response: &Response) -> Option<String> {
-    let pointer = match record.operation.as_str() {
-        "DescribeUpdate" => "/update/status",
-        "DescribeCluster" => "/cluster/version",
-        _ => return None,
-    };
-    let body: Value = serde_json::from_str(&response.body).ok()?;
-    Some(body.pointer(pointer)?.as_str()?.to_owned())
+    #[derive(Deserialize)]
+    struct Body {
+        update: Option<Update>,
+        cluster: Option<Cluster>,
+    }
+    #[derive(Deserialize)]
+    struct Update {
+        status: String,
+    }
+    #[derive(Deserialize)]
+    struct Cluster {
+        version: String,
+    }
+    let body = || serde_json::from_str::<Body>(&response.body).ok();
+    match record.operation.as_str() {
+        "DescribeUpdate" => Some(body()?.update?.status),
+        "DescribeCluster" => Some(body()?.cluster?.version),
+        _ => None,
+    }
 }
 
 fn line(happened: &Happened) -> String {

@@ -4,6 +4,8 @@
 //! wire breaks as wires do: before a request, after it, or with whoever waits at its end.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::identity::IdentityCache;
@@ -25,6 +27,7 @@ use eks_upgrade_sim::{Request, Response, World};
 use eks_upgrade_tests::{Faults, VirtualClock};
 
 use crate::lie::Lie;
+use crate::tape::{Answer, Tape};
 use crate::throttle::{self, Throttle};
 use crate::trace::Trace;
 
@@ -37,6 +40,8 @@ pub struct Wire {
     trace: Trace,
     lie: Option<Lie>,
     throttle: Option<Arc<Throttle>>,
+    /// Of the call that is going on, if anybody wants it.
+    tape: Arc<Mutex<Option<Tape>>>,
 }
 
 impl fmt::Debug for Wire {
@@ -55,7 +60,15 @@ impl Wire {
         trace: Trace,
         lie: Option<Lie>,
     ) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), clock, faults, trace, lie, throttle: None }
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            clock,
+            faults,
+            trace,
+            lie,
+            throttle: None,
+            tape: Arc::default(),
+        }
     }
 
     /// The same to an account that takes only so many calls.
@@ -83,6 +96,41 @@ impl Wire {
             .time_source(Ticks(self.clock.clone()))
             .http_client(self.clone())
             .build()
+    }
+
+    /// Carries a request to the world and the answer back, through whatever befalls them.
+    pub(crate) async fn carry(&self, request: &Request) -> Answer {
+        let answer = self.faults.around(|| self.ask(request)).await;
+        let response = answer.map_err(|_| "connection reset")?;
+        if response.dropped { Err("connection closed before an answer") } else { Ok(response) }
+    }
+
+    /// Makes a call of the SDK with this tape. Calls that go on at the same time are not on it.
+    pub(crate) async fn playing<F: Future>(&self, mut tape: Tape, call: F) -> (F::Output, Tape) {
+        let mut call = pin!(call);
+        poll_fn(|context| {
+            *self.tape() = Some(std::mem::take(&mut tape));
+            let polled = call.as_mut().poll(context);
+            tape = self.tape().take().unwrap_or_default();
+            polled.map(|output| (output, std::mem::take(&mut tape)))
+        })
+        .await
+    }
+
+    fn tape(&self) -> MutexGuard<'_, Option<Tape>> {
+        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to a request of the SDK: from the tape, or from the world.
+    async fn answer(&self, request: Request) -> Answer {
+        if let Some(answer) = self.tape().as_mut().and_then(|tape| tape.play(&request)) {
+            return answer;
+        }
+        let answer = self.carry(&request).await;
+        if let Some(tape) = self.tape().as_mut() {
+            tape.record(request, answer.clone());
+        }
+        answer
     }
 
     fn ask(&self, request: &Request) -> Response {
@@ -124,10 +172,7 @@ impl HttpConnector for Wire {
             if let Some(lie) = wire.lie {
                 lie.alter(&mut request);
             }
-            let answer = wire.faults.around(|| wire.ask(&request)).await;
-            let lost = |why: &str| ConnectorError::io(why.into());
-            let response = answer.map_err(|_| lost("connection reset"))?;
-            if response.dropped { Err(lost("connection closed before an answer")) } else { write(response) }
+            write(wire.answer(request).await.map_err(|why| ConnectorError::io(why.into()))?)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What a simulation promises of itself: the same seed is the same story, and stories without chance end as they should.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
-use eks_upgrade_simulation::run::run;
+use eks_upgrade_simulation::run::{run, tell};
 use eks_upgrade_simulation::story::Story;
 use eks_upgrade_simulation::trace::Happened;
 use serde_json::json;
@@ -15,6 +15,17 @@ fn the_same_seed_gives_the_same_trace_and_another_another() {
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), hashes.len());
+}
+
+#[test]
+fn what_is_not_translated_or_read_again_is_the_same_story() {
+    for seed in 50..60 {
+        let story = Story::of(seed);
+        let [whole, short] = [true, false].map(|whole| tell(&story, None, whole));
+        assert_eq!(whole.trace.readable(), short.trace.readable(), "seed {seed}");
+        // Told once more, all of it has been said before.
+        assert_eq!(tell(&story, None, false).trace.hash(), whole.trace.hash(), "seed {seed}");
+    }
 }
 
 #[test]

@@ -147,6 +147,10 @@ impl Recurrence {
     /// Whether five years can go by without a day that satisfies every pattern. Reading knows no today, so the
     /// answer is of the calendar as a whole: the same pattern reads, or is refused, whenever it is read.
     fn is_too_seldom(self) -> bool {
+        // Weekdays alone are in every month.
+        if self.weeks == ALL_WEEKS && self.dates == ALL_DATES && self.months == ALL_MONTHS {
+            return false;
+        }
         let mut without = 0;
         for year in CYCLE {
             for month in 1..=12 {

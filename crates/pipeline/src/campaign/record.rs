@@ -116,5 +116,5 @@ enum Failed {
 
 /// Reads a campaign's record; `None` where there is none.
 pub async fn read<L: CampaignLedger>(ledger: &L, campaign: &CampaignId) -> Answer<Option<CampaignState>> {
-    Ok(CampaignState::read(&ledger.campaign_lines(campaign).await?)?)
+    ledger.campaign(campaign).await
 }

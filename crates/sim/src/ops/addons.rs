@@ -64,7 +64,7 @@ pub(super) fn describe(world: &World, call: &Call) -> Result<Done, ApiError> {
     if let Some(values) = &addon.configuration {
         body["configurationValues"] = json!(values);
     }
-    Ok(Done::read(json!({"addon": body})))
+    Ok(Done::read_of("addon", body))
 }
 
 /// Health issues know fewer codes than the errors of updates.

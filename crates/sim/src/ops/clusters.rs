@@ -28,7 +28,7 @@ pub(super) fn list(world: &World, call: &Call) -> Result<Done, ApiError> {
 }
 
 pub(super) fn describe(world: &World, call: &Call) -> Result<Done, ApiError> {
-    Ok(Done::read(json!({"cluster": body(world, cluster(world, call)?)})))
+    Ok(Done::read_of("cluster", body(world, cluster(world, call)?)))
 }
 
 /// The status that reads show: an update that just started is not seen yet.

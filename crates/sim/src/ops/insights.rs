@@ -47,7 +47,7 @@ pub(super) fn describe(world: &World, call: &Call) -> Result<Done, ApiError> {
     body["additionalInfo"] = json!({});
     body["resources"] = json!(insight.resources);
     body["categorySpecificSummary"] = insight.specific;
-    Ok(Done::read(json!({"insight": body})))
+    Ok(Done::read_of("insight", body))
 }
 
 fn id(cluster: &Cluster, insight: &Insight) -> String {

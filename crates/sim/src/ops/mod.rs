@@ -35,6 +35,11 @@ impl Done {
         Self { body, update_id: None, mutated: false }
     }
 
+    /// A read of one thing, in the member of that name. What is there already is not built twice, as `json!` would.
+    pub(crate) fn read_of(member: &str, body: Value) -> Self {
+        Self::read(Value::Object([(member.to_owned(), body)].into_iter().collect()))
+    }
+
     /// Something that is no update was changed, or was so already.
     pub(crate) fn changed(body: Value, mutated: bool) -> Self {
         Self { body, update_id: None, mutated }
@@ -128,11 +133,11 @@ fn page(call: &Call, key: &str, mut items: Vec<Value>) -> Result<Done, ApiError>
     };
     let rest = items.split_off(from.min(items.len()));
     let more = rest.len() > size;
-    let mut body = json!({key: rest.into_iter().take(size).collect::<Vec<_>>()});
+    let mut done = Done::read_of(key, rest.into_iter().take(size).collect());
     if more {
-        body["nextToken"] = json!(format!("{prefix}{}", from + size));
+        done.body["nextToken"] = json!(format!("{prefix}{}", from + size));
     }
-    Ok(Done::read(body))
+    Ok(done)
 }
 
 fn bad_token(call: &Call, token: &str) -> ApiError {

@@ -33,7 +33,7 @@ fn about(refusal: ApiError, cluster: &str, nodegroup: &str) -> ApiError {
 pub(super) fn describe(world: &World, call: &Call) -> Result<Done, ApiError> {
     let cluster = cluster(world, call)?;
     let group = find(cluster, call.nodegroup.as_deref().unwrap_or_default())?;
-    Ok(Done::read(json!({"nodegroup": body(cluster, group, world)})))
+    Ok(Done::read_of("nodegroup", body(cluster, group, world)))
 }
 
 fn status<'a>(cluster: &Cluster, group: &'a Nodegroup, now: Ms) -> &'a str {

@@ -46,10 +46,7 @@ pub(super) fn describe(world: &World, call: &Call) -> Result<Done, ApiError> {
         .updates
         .iter()
         .find(|update| update.id == id && update.scope == scope && world.now >= update.visible)
-        .map(|update| Done {
-            update_id: Some(id.to_owned()),
-            ..Done::read(json!({"update": update.describe()}))
-        })
+        .map(|update| Done { update_id: Some(id.to_owned()), ..Done::read_of("update", update.describe()) })
         .ok_or_else(|| {
             ApiError::not_found(format!("No update found for ID: {id}"))
                 .with("clusterName", &cluster.spec.name)

@@ -8,7 +8,7 @@ use std::thread::ScopedJoinHandle;
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Ending, Event, Sealed};
 use eks_upgrade_core::waits::Learned;
-use eks_upgrade_judge::{What, judge};
+use eks_upgrade_judge::What;
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_sim::World;
 use eks_upgrade_sim::fleet::Fleet;
@@ -54,7 +54,7 @@ impl Stage {
         let start: Timestamp = START.parse()?;
         let clock = VirtualClock::starting_at(start);
         let faults = Arc::new(Faults::default());
-        let table = Arc::new(Table::new(faults.clone()));
+        let table = Arc::new(Table::new(faults.clone()).reading_on());
         let trace = Trace::new(clock.clone(), table.clone());
         let world = World::new(Fleet::parse(&fleet.to_string())?, start);
         let wire = Wire::new(world, clock.clone(), faults, trace.clone(), None).throttled(throttle);
@@ -84,7 +84,7 @@ impl Stage {
             return Err(self.not_plain("it was not completed".into()));
         }
         self.deployment.trace.tell(What::Over);
-        match judge(&self.deployment.trace.told()).first() {
+        match self.deployment.trace.judged().first() {
             Some(objection) => Err(self.not_plain(format!("{:?}: {}", objection.rule, objection.text))),
             None => Ok(()),
         }
