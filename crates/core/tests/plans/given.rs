@@ -112,8 +112,8 @@ pub fn group() -> NodeGroup {
     }
 }
 
-pub fn template() -> Option<LaunchTemplate> {
-    Some(LaunchTemplate { id: "lt-1".into(), version: "1".into() })
+pub fn template() -> LaunchTemplate {
+    LaunchTemplate { id: "lt-1".into(), version: "1".into() }
 }
 
 pub fn addon(name: &str, at: u32) -> Addon {

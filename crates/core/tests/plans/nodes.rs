@@ -32,7 +32,7 @@ fn an_image_of_the_owners_goes_to_the_target_by_a_launch_template_or_stays() {
     let mut case = Case::to(35);
     case.policy.nodes = NodeHops::EachHop;
     case.group().ami = AmiFamily::Custom;
-    case.group().launch_template = template();
+    case.group().launch_template = Some(template());
     assert_eq!(rolls(&case), [""; 0]);
     assert_eq!(found(&case.plan(), Code::CustomAmi), [(Level::Warn, "a")]);
     case.launch_templates.insert("a".into(), "2".into());
@@ -51,7 +51,7 @@ fn an_image_of_the_owners_goes_to_the_target_by_a_launch_template_or_stays() {
 fn a_launch_template_that_drives_a_published_image_is_told() {
     let mut case = Case::to(34);
     assert_eq!(found(&case.plan(), Code::LaunchTemplate), []);
-    case.group().launch_template = template();
+    case.group().launch_template = Some(template());
     assert_eq!(found(&case.plan(), Code::LaunchTemplate), [(Level::Pass, "a")]);
     case.group().ami = AmiFamily::Custom;
     assert_eq!(found(&case.plan(), Code::LaunchTemplate), []);
