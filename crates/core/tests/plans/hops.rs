@@ -2,6 +2,7 @@
 
 use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::inspection::Inspection;
+use eks_upgrade_core::planner::ids_are_unique;
 use eks_upgrade_core::window::Window;
 use jiff::SignedDuration;
 
@@ -12,6 +13,15 @@ fn each_hop_says_why_it_is_made() {
     let plan = Case::to(35).plan();
     assert!(step(&plan, "1.34/control-plane").reason.contains("on the way to 1.35"));
     assert_eq!(step(&plan, "1.35/control-plane").reason, "1.35 is the target");
+}
+
+#[test]
+fn no_step_may_stand_in_a_plan_twice() {
+    let mut plan = Case::to(35).plan();
+    assert!(ids_are_unique(&plan));
+    let again = plan.hops[0].steps[0].clone();
+    plan.hops[1].steps.push(again);
+    assert!(!ids_are_unique(&plan));
 }
 
 #[test]

@@ -238,9 +238,11 @@ fn a_component_stays_where_eks_names_nothing_newer() {
     case.offer("kube-proxy", 34, offers(&[32], Some(32)));
     assert_eq!(ids_of(&case, "core-component"), [""; 0]);
     assert_eq!(found(&case.plan(), Code::SelfManagedComponent), [(Level::Warn, "kube-proxy")]);
+    case.offer("kube-proxy", 34, offers(&[34, 35], Some(35)));
+    let newer = ["1.34/core-component/kube-proxy/v1.35.0-eksbuild.1"];
+    assert_eq!(ids_of(&case, "core-component"), newer, "it serves, and the default is above it");
     case.offer("kube-proxy", 34, offers(&[32, 35], Some(32)));
-    let newest = ["1.34/core-component/kube-proxy/v1.35.0-eksbuild.1"];
-    assert_eq!(ids_of(&case, "core-component"), newest, "it does not serve, and the default is below it");
+    assert_eq!(ids_of(&case, "core-component"), newer, "it does not serve, and the default is below it");
 }
 
 #[test]
