@@ -70,7 +70,9 @@ NO_CODE = re.compile(
     r"""//[^\n]*|/\*.*?\*/|\bb?r(?P<hashes>\#*)".*?"(?P=hashes)|"(?:\\.|[^"\\])*"|'(?:\\[^\n]+?|[^\\'\n])'""",
     re.DOTALL | re.VERBOSE,
 )
-CONSTANT = re.compile(r"^(?:pub(?:\([^)]*\))? )?const (?P<name>\w+): (?P<type>[^=;]+) = (?P<value>[^;]+);", re.MULTILINE)
+CONSTANT = re.compile(
+    r"^(?:pub(?:\([^)]*\))? )?const (?P<name>\w+): (?P<type>[^=;]+) = (?P<value>[^;]+);", re.MULTILINE
+)
 
 Edit = tuple[int, int, str]
 """From here to there, this instead."""
@@ -170,6 +172,8 @@ class Place:
     first: int
     end: int
     mutants: tuple[Mutant, ...]
+    goes_on: int
+    """Where the file goes on behind it."""
     before: str = ""
     behind: str = ""
     as_it_is: str | None = None
@@ -208,24 +212,25 @@ class Source:
         first, end, _ = self.edit(mutants[0])
         for found in CONSTANT.finditer(self.code):
             if found.start("value") <= first and end <= found.end("value"):
-                name = found["name"]
+                name, value = found["name"], found.span("value")
                 chosen = f"chosen_{name.lower()}"
                 uses = re.finditer(rf"\b{name}\b", self.code)
-                self.uses += [(use.start(), use.end(), f"{chosen}()") for use in uses if use.start() != found.start("name")]
-                before = f"{self.text[found.start('value'):found.end()]}\nfn {chosen}() -> {found['type']} {{"
-                return Place(found.start("value"), found.end("value"), mutants, before, "\n}\n", name)
+                self.uses += [(*use.span(), f"{chosen}()") for use in uses if use.span() != found.span("name")]
+                before = f"{self.text[value[0]:found.end()]}\nfn {chosen}() -> {found['type']} {{"
+                return Place(*value, mutants, found.end(), before, "\n}\n", name)
         raise Stale(f"neither in a function nor in a constant: {mutants[0].name}")
 
     def places(self, mutants: Iterable[Mutant]) -> list[Place]:
         """Where choices have to be made, in their order."""
+        # A constant is told by its line.
         within: dict[object, list[Mutant]] = defaultdict(list)
         for mutant in mutants:
-            line = mutant.start[0]
-            within[mutant.function or line].append(mutant)
+            within[mutant.function or mutant.start[0]].append(mutant)
         places = []
         for scope, inside in within.items():
             if isinstance(scope, tuple):
-                places.append(Place(*self.body(scope), tuple(inside)))
+                first, end = self.body(scope)
+                places.append(Place(first, end, tuple(inside), end))
             else:
                 places.append(self.constant(tuple(inside)))
         places.sort(key=lambda place: place.first)
@@ -250,8 +255,7 @@ class Source:
             as_it_is = place.as_it_is or applied(self.text, place.first, place.end, self.uses)
             woven.choice(number, bodies, as_it_is)
             woven.text += place.behind
-            # A constant's own end is copied before its function.
-            done = place.end + 1 if place.behind else place.end
+            done = place.goes_on
         woven.text += applied(self.text, done, len(self.text), self.uses)
         return woven
 
@@ -266,7 +270,8 @@ class Cloth:
 
     @property
     def texts(self) -> dict[str, str]:
-        choice = CHOICE % {"choices": max(self.choice_of.values(), default=0) + 1, "reached": REACHED, "variable": VARIABLE}
+        choices = max(self.choice_of.values(), default=0) + 1
+        choice = CHOICE % {"choices": choices, "reached": REACHED, "variable": VARIABLE}
         return with_choice({file: woven.text for file, woven in self.files.items()}, choice)
 
 
@@ -376,7 +381,8 @@ class Came:
     seconds: float = 0.0
 
     def row(self) -> str:
-        return f"{self.how.upper() if self.how == 'survived' else self.how:9} {self.seconds:6.1f}  {self.mutant.name}{self.by and f'  ({self.by})'}"
+        how = self.how.upper() if self.how == "survived" else self.how
+        return f"{how:9}{self.seconds:6.1f}  {self.mutant.name}{self.by and f'  ({self.by})'}"
 
 
 class Runner:
@@ -437,14 +443,14 @@ class Runner:
         return Test(binary, name, seconds, frozenset(map(int, choices)))
 
     def explore_all(self) -> None:
-        wanted = []
+        tests = []
         for binary, path in self.binaries.items():
             listed = subprocess.run(  # noqa: S603
                 [str(path), "--list", "--format", "terse"], cwd=self.package, capture_output=True, text=True, check=True
             ).stdout
-            wanted += [(binary, line.removesuffix(": test")) for line in listed.splitlines() if line.endswith(": test")]
+            tests += [(binary, line.removesuffix(": test")) for line in listed.splitlines() if line.endswith(": test")]
         with ThreadPoolExecutor(self.jobs) as pool:
-            self.tests = list(pool.map(self.explore, wanted))
+            self.tests = list(pool.map(self.explore, tests))
 
     def run(self, mutant: Mutant, choice: int) -> Came:
         began = time.monotonic()
@@ -512,6 +518,10 @@ def list_of(tool: Path) -> list[Mutant]:
     return mutants_of(json.loads(listed))
 
 
+def wanted(mutant: Mutant, patterns: Sequence[str]) -> bool:
+    return not patterns or any(re.search(pattern, mutant.name) for pattern in patterns)
+
+
 def prepare(mutants: Sequence[Mutant], tree: Path, target: Path) -> tuple[dict[str, Path], Cloth, set[int]]:
     """Builds the copy, without the mutants that do not compile. The compiler tells of some only once others are out."""
     dropped: set[int] = set()
@@ -532,13 +542,13 @@ def main() -> int:
     arguments.add_argument("--target", type=Path, help="where it is built; beside the copy unless told")
     arguments.add_argument("--jobs", type=int, default=2, help="mutants side by side")
     arguments.add_argument("--json", type=Path, help="writes what came of each to this file")
-    arguments.add_argument("patterns", nargs="*", help="only mutants whose names, with file and place, match one of these")
+    arguments.add_argument("patterns", nargs="*", help="only mutants whose names, file and place in front, match one")
     given = arguments.parse_args()
     tree, target = given.state.resolve() / "tree", (given.target or given.state / "target").resolve()
     began = time.monotonic()
     try:
         mutants = list_of(given.tool)
-        chosen = [each for each in mutants if not given.patterns or any(re.search(p, each.name) for p in given.patterns)]
+        chosen = [each for each in mutants if wanted(each, given.patterns)]
         if not chosen:
             raise Stale("no mutant has such a name")
         print(f"building {len(mutants)} mutants ...", flush=True)

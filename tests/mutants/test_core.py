@@ -8,7 +8,7 @@ import pytest
 
 from .core import (
     CORE, SURVIVORS, Arm, Came, Mutant, Sitting, Source, Test, Woven, applied, blamed, mutants_of, only_code, sittings,
-    survivors, tally, weave, wrongs,
+    survivors, tally, wanted, weave, wrongs,
 )
 from .run import Stale
 
@@ -98,7 +98,8 @@ def test_a_function_is_left_early_by_its_mutants(tmp_path: Path) -> None:
 
 def test_a_constant_is_asked_for_wherever_it_stood(tmp_path: Path) -> None:
     text, _ = woven(tmp_path, GREATER, PLUS)
-    assert "const LIMIT_S: u32 = 24 * 60;\nfn chosen_limit_s() -> u32 {\nmatch crate::mutant(0) {\n1 => { return {\n24 + 60\n} }" in text
+    choice = "fn chosen_limit_s() -> u32 {\nmatch crate::mutant(0) {\n1 => { return {\n24 + 60\n} }"
+    assert f"const LIMIT_S: u32 = 24 * 60;\n{choice}" in text
     assert "_ => {}\n}\nLIMIT_S\n}\n" in text
     assert "by(n) < LIMIT_S" in text, "within a mutant's own text nothing else changes"
     assert "by(n) > chosen_limit_s()" in text
@@ -146,7 +147,8 @@ def test_only_tests_that_reach_the_choice_run_and_the_fastest_first() -> None:
         Test("lib", "quick too", 0.1, frozenset({1})),
         Test("guards", "quickest", 0.1, frozenset({1})),
     ]
-    assert [each.names for each in sittings(tests, 1)] == [("quickest",), ("quick", "quick too"), ("slow",), ("slower",)]
+    names = [each.names for each in sittings(tests, 1)]
+    assert names == [("quickest",), ("quick", "quick too"), ("slow",), ("slower",)]
     assert sittings(tests, 2) == [Sitting("lib", ("slower",), 3.0)]
     assert sittings(tests, 3) == []
 
@@ -177,6 +179,13 @@ def test_the_list_of_survivors_is_true() -> None:
     assert len(wrongs(killed, {"a"}, everything)) == 1
     assert wrongs(killed, {"not run"}, everything) == []
     assert len(wrongs(killed, {"gone"}, everything)) == 1
+
+
+def test_only_what_is_asked_for_is_run() -> None:
+    each = mutant("hold.rs:74:5: replace unconsented with None", "hold.rs")
+    assert wanted(each, [])
+    assert wanted(each, ["guard.rs", "unconsented"])
+    assert not wanted(each, ["guard.rs"])
 
 
 def test_too_few_killed_are_wrong() -> None:
