@@ -123,7 +123,7 @@ mutants: ## break each guard of the product in turn: the judge of the simulation
 	$(PYTHON) tests/mutants/run.py --seeds $(if $(filter file,$(origin SEEDS)),400,$(SEEDS)) $(MUTANT)
 
 mutants-core: $(MUTANTS) ## every mutant that cargo-mutants makes of guards and planner, against the core's tests (FILE=)
-	CARGO_PROFILE_DEV_DEBUG=0 $(MUTANTS) mutants --config .config/mutants.toml --output .local $(if $(FILE),--re $(FILE))
+	$(PYTHON) -m tests.mutants.core --tool $(MUTANTS) $(FILE)
 
 $(MUTANTS):
 	cargo install --locked --quiet --root .local/cargo-mutants cargo-mutants@$(CARGO_MUTANTS)

@@ -17,7 +17,7 @@ import sys
 import time
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,7 @@ SEEDS_FIRST = 10
 
 VARIABLE = "EKS_UPGRADE_MUTANT"
 CORE = "crates/core/src/"
+LIBRARY = CORE + "lib.rs"
 CHOICE = f"""
 /// Whether the mutant that runs is one of these.
 #[must_use]
@@ -129,8 +130,13 @@ def woven(file: str, text: str, spans: dict[tuple[int, int], dict[str, list[str]
     return f"#![allow(warnings)]\n{text}"
 
 
-def copy(tree: Path, mutants: Iterable[Mutant]) -> None:
-    """Makes the copy: the tree, with the mutants in it. What did not change keeps its time, and is not built again."""
+def with_choice(mutated: Mapping[str, str], choice: str) -> dict[str, str]:
+    """The files, and the core with the function that chooses."""
+    return {**mutated, LIBRARY: mutated.get(LIBRARY, (ROOT / LIBRARY).read_text()) + choice}
+
+
+def copy(tree: Path, mutated: Mapping[str, str]) -> None:
+    """Makes the copy: the tree, but for these files. What did not change keeps its time, and is not built again."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -140,9 +146,6 @@ def copy(tree: Path, mutants: Iterable[Mutant]) -> None:
         for path in [path for path in tree.rglob("*") if path.is_file() or path.is_symlink()]:
             if path.relative_to(tree) not in wanted:
                 path.unlink()
-    mutated = weave(mutants)
-    library = CORE + "lib.rs"
-    mutated[library] = mutated.get(library, (ROOT / library).read_text()) + CHOICE
     for name in wanted:
         text = mutated.get(str(name))
         put(tree / name, (ROOT / name).read_bytes() if text is None else text.encode())
@@ -245,7 +248,7 @@ def main() -> int:
         unknown = set(given.names) - {mutant.name for mutant in mutants}
         if unknown:
             raise Stale(f"no such mutant: {', '.join(sorted(unknown))}")
-        copy(tree, mutants)
+        copy(tree, with_choice(weave(mutants), CHOICE))
         build(tree, target)
         runner = Runner(target / "demo/simulate", given.seeds)
         for seed, text in runner.tell("", 0, given.seeds):

@@ -177,8 +177,8 @@ fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp)
         Admission::Open { .. } => None,
         Admission::Closed { opens, why } => match override_at(state, Some(opens)) {
             Some(at) if at <= now => None,
-            Some(at) if at < opens => Some(until(at, format!("{why}; {}", ahead_of_time(&state.opened, at)))),
-            _ => Some(until(opens, format!("{why}; next at {}{}", minute(opens), cost(state, opens)))),
+            Some(at) => Some(until(at, format!("{why}; {}", ahead_of_time(&state.opened, at)))),
+            None => Some(until(opens, format!("{why}; next at {}{}", minute(opens), cost(state, opens)))),
         },
         Admission::Never { why } => match override_at(state, None) {
             Some(at) if at <= now => None,
@@ -193,7 +193,7 @@ fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp)
     }
 }
 
-/// From when on the schedule does not bind, because support would end before it opens.
+/// From when on the schedule does not bind, because support would end before it opens: always earlier than that.
 /// Only for what leaves the minor that expires.
 fn override_at(state: &RunState, opens: Option<Timestamp>) -> Option<Timestamp> {
     let ends = expiry(state)?;

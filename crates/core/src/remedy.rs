@@ -204,11 +204,92 @@ mod tests {
         assert_eq!(of_update("BrandNewCode", String::new(), vec![]).remedy, Remedy::Stop);
     }
 
+    /// What follows from an update that failed with this code, and what a person is told to do.
+    fn update(code: &str) -> (Remedy, String) {
+        let failure = of_update(code, "in words".into(), vec!["i-1".into()]);
+        assert_eq!((failure.code.as_str(), failure.message.as_str()), (code, "in words"));
+        assert_eq!(failure.resources, ["i-1"]);
+        (failure.remedy, failure.next_action)
+    }
+
     #[test]
-    fn every_stop_says_what_to_do_next() {
-        for code in ["AccessDenied", "IpNotAvailable", "ConfigurationConflict", "SubnetNotFound", "Anything"]
+    fn what_may_pass_by_itself_is_tried_again_after_a_while() {
+        for (code, after_s, next) in [
+            (POD_EVICTION_FAILURE, 300, "PodDisruptionBudget"),
+            ("NodeCreationFailure", 600, "why new nodes do not join"),
+            ("EniLimitReached", 900, "network interfaces"),
+            ("ClusterUnreachable", 300, "API server does not answer"),
+            ("InsufficientNumberOfReplicas", 300, "do not become ready"),
+            ("AdmissionRequestDenied", 120, "admission webhook"),
+            ("K8sResourceNotFound", 120, "object is missing"),
+            ("Unknown", 300, "AWS Support"),
+        ] {
+            let (remedy, next_action) = update(code);
+            assert_eq!(remedy, Remedy::Retry { after_s }, "{code}");
+            assert!(next_action.contains(next), "{code}: {next_action}");
+        }
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_stops_and_says_how() {
+        for (code, next) in [
+            ("IpNotAvailable", "free addresses"),
+            ("InsufficientFreeAddresses", "free addresses"),
+            ("SubnetNotFound", "network resource"),
+            ("SecurityGroupNotFound", "network resource"),
+            ("VpcIdNotFound", "network resource"),
+            ("AccessDenied", "permissions"),
+            ("OperationNotPermitted", "cannot be repeated as it is"),
+            ("UnsupportedAddonModification", "cannot be repeated as it is"),
+            (CONFIGURATION_CONFLICT, "consent CLUSTER overwrite ADDON"),
+            ("Anything", "not known to be safe to repeat"),
+        ] {
+            let (remedy, next_action) = update(code);
+            assert_eq!(remedy, Remedy::Stop, "{code}");
+            assert!(next_action.contains(next), "{code}: {next_action}");
+        }
+    }
+
+    #[test]
+    fn an_update_that_ended_oddly_stops_and_one_that_is_lost_is_looked_for() {
+        let odd = of_odd_end("Cancelled");
+        assert_eq!((odd.code.as_str(), odd.remedy), ("UpdateNotSuccessful", Remedy::Stop));
+        assert!(odd.message.contains("Cancelled") && !odd.next_action.is_empty());
+        let lost = of_lost_update(&"u-1".parse().unwrap());
+        assert_eq!((lost.code.as_str(), lost.remedy), ("UpdateNotFound", Remedy::Retry { after_s: 60 }));
+        assert!(lost.message.contains("u-1") && !lost.next_action.is_empty());
+    }
+
+    #[test]
+    fn a_call_is_waited_for_that_is_throttled_or_comes_too_early_or_meets_trouble_of_eks() {
+        let waits = |status, name| match refusal(status, name, "") {
+            Failure { remedy: Remedy::Wait { after_s }, .. } => after_s,
+            other => panic!("{other:?}"),
+        };
+        for name in
+            ["KillSwitch", "ThrottlingException", "TooManyRequestsException", "ResourceInUseException"]
         {
-            assert!(!of_update(code, String::new(), vec![]).next_action.is_empty(), "{code}");
+            assert_eq!(waits(400, name), 60, "{name}");
+        }
+        assert_eq!((waits(409, "Surprise"), waits(429, "Surprise")), (60, 60));
+        assert_eq!((waits(500, "ServerException"), waits(503, "Surprise")), (120, 120));
+        assert_eq!((waits(400, "ResourceNotFoundException"), waits(404, "Surprise")), (60, 60));
+    }
+
+    #[test]
+    fn a_call_that_stays_refused_stops_and_says_what_to_do() {
+        for (status, name, message, next) in [
+            (400, "ResourceLimitExceededException", "", "higher limit"),
+            (400, "AccessDeniedException", "", "infra/template.yaml"),
+            (401, "Surprise", "", "infra/template.yaml"),
+            (403, "Surprise", "", "infra/template.yaml"),
+            (400, "InvalidRequestException", "at least 5 IPs in each subnet to be free", "5 addresses"),
+            (400, "InvalidRequestException", "something else", "see its words"),
+        ] {
+            let failure = refusal(status, name, message);
+            assert_eq!(failure.remedy, Remedy::Stop, "{status} {name}");
+            assert!(failure.next_action.contains(next), "{status} {name}: {}", failure.next_action);
+            assert_eq!(failure.message, message);
         }
     }
 

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use eks_upgrade_core::cluster::{Addon, AmiFamily, Cluster, Found, NodeGroup, Status};
 use eks_upgrade_core::control::{Consent, ConsentScope, Controls, KillSwitch};
-use eks_upgrade_core::decide::ActionName;
+use eks_upgrade_core::decide::{ActionName, Decision, WaitFor, decide};
 use eks_upgrade_core::guard::{Verdict, guard};
 use eks_upgrade_core::hold::{Hold, hold};
-use eks_upgrade_core::ids::Fence;
+use eks_upgrade_core::ids::{Fence, StepId, Token};
 use eks_upgrade_core::ledger::{Done, Entry, Event, Phase, Progress, RunState};
 use eks_upgrade_core::observe::World;
 use eks_upgrade_core::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
 use eks_upgrade_core::policy::{NodeHops, NodeStrategy, Policy};
+use eks_upgrade_core::remedy::{Failure, Remedy};
+use eks_upgrade_core::roll::Way;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_core::waits::Span;
 use eks_upgrade_core::window::{Freeze, Schedule};
@@ -67,7 +69,7 @@ impl Case {
         let names = vec!["a".to_owned()];
         let world = World {
             cluster: Some(Found::Is(cluster)),
-            node_groups: BTreeMap::from([("a".to_owned(), Found::Is(group()))]),
+            node_groups: BTreeMap::from([("a".to_owned(), Found::Is(node_group()))]),
             addons: BTreeMap::from([("vpc-cni".to_owned(), Found::Is(addon(16)))]),
             node_group_names: Some(names),
             ..World::default()
@@ -157,7 +159,12 @@ impl Case {
     }
 
     /// The step is done.
-    pub fn done(mut self, step: &Step) -> Self {
+    pub fn done(self, step: &Step) -> Self {
+        self.stands(step, Phase::Done { how: Done::Updated })
+    }
+
+    /// The step stands so, after one attempt.
+    pub fn stands(mut self, step: &Step, phase: Phase) -> Self {
         let progress = Progress {
             attempt: 1,
             strikes: 0,
@@ -167,10 +174,88 @@ impl Case {
             last: None,
             took_s: None,
             roll: None,
-            phase: Phase::Done { how: Done::Updated },
+            phase,
         };
         self.state.steps.insert(step.id.clone(), progress);
         self
+    }
+
+    /// The step was begun so many seconds ago.
+    pub fn begun(self, step: &Step, ago_s: i64) -> Self {
+        let update = "u-1".parse().unwrap();
+        self.stands(step, Phase::InFlight { update, since: ago(ago_s) })
+    }
+
+    /// A call for the step was meant, and nothing is known of it.
+    pub fn meant(self, step: &Step) -> Self {
+        let token = Token::of(&self.state.run, 1, &step.id, 1);
+        self.stands(step, Phase::Intended { token, since: now() })
+    }
+
+    /// The step's last attempt failed just now, or so many seconds ago.
+    pub fn failed(self, step: &Step, code: &str, remedy: Remedy, ago_s: i64) -> Self {
+        self.stands(step, Phase::Failed { failure: failure(code, remedy), at: ago(ago_s) })
+    }
+
+    pub fn progress(&mut self, step: &Step) -> &mut Progress {
+        self.state.steps.get_mut(&step.id).unwrap()
+    }
+
+    pub fn plan(&mut self) -> &mut Plan {
+        self.state.plan.as_mut().unwrap()
+    }
+
+    /// The plan is one hop, of these steps.
+    pub fn planned(mut self, steps: &[Step]) -> Self {
+        self.plan().hops[0].steps = steps.to_vec();
+        self
+    }
+
+    /// What is decided about the plan's first hop.
+    pub fn decide(&self) -> Decision {
+        let hop = &self.state.plan.as_ref().unwrap().hops[0];
+        decide(&self.state, hop, &self.world, &self.controls, now())
+    }
+
+    /// The code that it halts with.
+    pub fn halts(&self) -> String {
+        match self.decide() {
+            Decision::Halt { code, next_action, .. } => {
+                assert!(!next_action.is_empty());
+                code
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What it does, and on which steps.
+    pub fn acts(&self) -> Vec<(ActionName, StepId)> {
+        match self.decide() {
+            Decision::Act { actions } => actions.into_iter().map(|each| (each.action, each.step)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What it waits for, and for how many seconds.
+    pub fn waits(&self) -> (WaitFor, u32) {
+        match self.decide() {
+            Decision::Wait { wait_for, seconds, .. } => (wait_for, seconds),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub fn ago(seconds: i64) -> Timestamp {
+    now() - SignedDuration::from_secs(seconds)
+}
+
+pub fn failure(code: &str, remedy: Remedy) -> Failure {
+    Failure {
+        code: code.into(),
+        message: "in words".into(),
+        resources: Vec::new(),
+        remedy,
+        next_action: "look at it".into(),
     }
 }
 
@@ -187,7 +272,7 @@ fn cluster() -> Cluster {
     }
 }
 
-fn group() -> NodeGroup {
+fn node_group() -> NodeGroup {
     NodeGroup {
         name: "a".into(),
         version: minor(32),
@@ -247,17 +332,36 @@ pub fn addon_step() -> Step {
 
 /// The group `a` to this minor.
 pub fn group_step(to: u8) -> Step {
+    group("a", to, NodeStrategy::Rolling)
+}
+
+pub fn group(name: &str, to: u8, strategy: NodeStrategy) -> Step {
     let kind = StepKind::NodeGroup {
-        name: "a".into(),
+        name: name.into(),
         from: minor(32),
         to: minor(to),
-        strategy: NodeStrategy::Rolling,
+        strategy,
         launch_template: None,
         custom_ami: false,
         size: 3,
         max_unavailable: 1,
     };
-    step("node-group", kind)
+    step(&format!("node-group/{name}"), kind)
+}
+
+/// A group that EKS does not manage, to 1.34.
+pub fn own_nodes() -> Step {
+    let kind = StepKind::SelfManagedNodes {
+        name: "own".into(),
+        from: minor(32),
+        to: minor(34),
+        way: Way::InPlace,
+        strategy: NodeStrategy::Rolling,
+        size: 3,
+        surge: 1,
+        family: "amazon-linux-2023/x86_64/standard".into(),
+    };
+    step("self-managed/own", kind)
 }
 
 /// From 1.33 to 1.32.
