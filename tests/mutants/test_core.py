@@ -188,10 +188,14 @@ def test_only_what_is_asked_for_is_run() -> None:
     assert not wanted(each, ["guard.rs"])
 
 
-def test_too_few_killed_are_wrong() -> None:
-    came = [Came(mutant("a", "planner.rs"), "killed")] * 94 + [Came(mutant("b", "planner.rs"), "survived")] * 6
-    assert wrongs(came, set(), [each.mutant for each in came]) == ["94.0% are killed, and 95% have to be"]
-    assert wrongs(came[:-1] + came[:20], set(), [each.mutant for each in came]) == []
+def test_too_few_killed_of_everything_are_wrong() -> None:
+    def of(killed: int, survived: int) -> list[Came]:
+        ways = ["killed"] * killed + ["survived"] * survived
+        return [Came(mutant(f"{n}", "planner.rs"), how) for n, how in enumerate(ways)]
+    few, enough = of(94, 6), of(95, 5)
+    assert wrongs(few, set(), [each.mutant for each in few]) == ["94.0% are killed, and 95% have to be"]
+    assert wrongs(enough, set(), [each.mutant for each in enough]) == []
+    assert wrongs(few[50:], set(), [each.mutant for each in few]) == [], "not all were run"
 
 
 def test_the_list_names_each_with_its_reason() -> None:

@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::Status;
 use eks_upgrade_core::finding::{Code, Level};
 
-use crate::given::{Case, found, ids, offers, step, version, waits_for};
+use crate::given::{Case, addon, found, ids, offers, step, version, waits_for};
 
 fn moves(case: &Case, name: &str) -> Vec<String> {
     let plan = case.plan();
@@ -57,7 +57,7 @@ fn a_core_addon_without_a_version_blocks_and_another_is_left() {
     for at in [34, 35] {
         case.offer("kube-proxy", at, offers(&[32], Some(32)));
     }
-    let mut vendors = crate::given::addon("vendor", 9);
+    let mut vendors = addon("vendor", 9);
     vendors.status = Status::Unwell("DEGRADED".into());
     case.inventory.addons.push(vendors);
     let plan = case.plan();

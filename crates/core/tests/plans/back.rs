@@ -58,19 +58,18 @@ impl Back {
         self.case.wish(|wish| plan_back(&self.case.inventory, &past, wish, now()))
     }
 
-    fn overrides(&self) -> Self {
-        let mut back = Self::new();
-        back.insights.clone_from(&self.insights);
-        back.case.controls.consents.push(Consent {
+    /// Somebody takes the insights upon themselves.
+    fn overridden(mut self) -> Self {
+        self.case.controls.consents.push(Consent {
             id: "co-1".parse().unwrap(),
-            cluster: back.case.inventory.cluster.arn.clone(),
+            cluster: self.case.inventory.cluster.arn.clone(),
             scope: ConsentScope::Override { finding: Code::RollBackInsight, subject: None },
             by: "arn:aws:sts::123456789012:assumed-role/sre/ada".parse().unwrap(),
             reason: "looked at it".into(),
             at: now(),
             expires_at: Timestamp::MAX,
         });
-        back
+        self
     }
 }
 
@@ -182,10 +181,10 @@ fn an_insight_that_is_error_or_unknown_stands_against_it() {
 
 #[test]
 fn an_insight_is_overridden_by_consent_and_by_force() {
-    let plan = Back { insights: vec![insight(InsightStatus::Error)], ..Back::new() }.overrides().plan();
+    let plan = Back { insights: vec![insight(InsightStatus::Error)], ..Back::new() }.overridden().plan();
     assert_eq!(found(&plan, Code::RollBackInsight), [(Level::Warn, "API usage")]);
     assert!(forced(&plan));
-    assert!(!forced(&Back::new().overrides().plan()), "there is nothing to override");
+    assert!(!forced(&Back::new().overridden().plan()), "there is nothing to override");
 }
 
 #[test]

@@ -47,9 +47,8 @@ fn a_second_hop_gives_up_the_way_back_that_a_bake_keeps_open() {
 }
 
 /// A case with a nightly window of so many minutes.
-fn nightly(case: Case, minutes: u32) -> Case {
+fn nightly(mut case: Case, minutes: u32) -> Case {
     let window = serde_json::json!({"start": "22:00", "duration": format!("{minutes}m")});
-    let mut case = case;
     case.policy.schedule.windows = vec![serde_json::from_value::<Window>(window).unwrap()];
     case
 }
