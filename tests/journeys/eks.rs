@@ -68,6 +68,15 @@ fn an_update_that_is_not_visible_yet_is_waited_for() {
 }
 
 #[test]
+fn an_update_that_is_listed_and_not_described_is_not_tried_again() {
+    let fleet = fleet();
+    // Longer than EKS's reads lag behind.
+    fleet.eks.state().updates_hidden_s = 900;
+    let told = upgrade(&fleet, "1.35").completed();
+    assert_eq!(told.count(|event| matches!(event, Event::Failed { .. })), 0);
+}
+
+#[test]
 fn a_lost_answer_about_an_update_that_is_not_visible_yet_begins_nothing_twice() {
     let fleet = fleet();
     fleet.eks.state().updates_hidden_s = 200;

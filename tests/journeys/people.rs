@@ -95,6 +95,19 @@ fn a_person_who_rolls_back_is_not_fought() {
 }
 
 #[test]
+fn a_rollback_before_an_interrupted_run_goes_on_is_seen() {
+    let fleet = Fleet::new().with(installed("prod-a", "1.34"));
+    let request = json!({"cluster": "prod-a", "target": "1.35"});
+    let mut first = fleet.start(request.clone());
+    first.until_at("Complete");
+    first.abort();
+    fleet.clock.advance(3_600);
+    set_version(&fleet.eks, "1.34");
+    let told = told(&fleet, &mut fleet.start(request)).halted("RolledBack");
+    assert_eq!(told.run, first.run());
+}
+
+#[test]
 fn a_rollback_before_planning_again_is_not_fought_either() {
     let fleet = Fleet::new().with(installed("prod-a", "1.33"));
     fleet.eks.twist(Resource::ControlPlane, Twist::Lasts(600));
@@ -168,15 +181,33 @@ fn a_node_group_that_is_deleted_is_skipped_and_recorded() {
     }
 }
 
+fn comes_up_late(eks: &FakeEks) {
+    eks.change("prod-a", |cluster| {
+        let late = node_group("late", "1.34");
+        cluster.node_groups.insert(late.name.clone(), late);
+    });
+}
+
+#[test]
+fn what_is_done_and_not_shown_yet_is_not_planned_again() {
+    let fleet = Fleet::new().with(installed("prod-a", "1.34"));
+    fleet.later(1_000, comes_up_late);
+    let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    execution.until_at("NextHop");
+    execution.until_at("Plan");
+    let shows = |eks: &FakeEks, minor: &str| {
+        eks.change("prod-a", |cluster| cluster.node_groups.get_mut("general").unwrap().version = word(minor));
+    };
+    shows(&fleet.eks, "1.34");
+    fleet.later(100, move |eks| shows(eks, "1.35"));
+    let told = told(&fleet, &mut execution).completed();
+    assert_eq!(told.group_calls().len(), 2, "{:?}", told.began);
+}
+
 #[test]
 fn a_node_group_that_comes_up_meanwhile_is_brought_along() {
     let fleet = Fleet::new().with(installed("prod-a", "1.34"));
-    fleet.later(1_000, |eks| {
-        eks.change("prod-a", |cluster| {
-            let late = node_group("late", "1.34");
-            cluster.node_groups.insert(late.name.clone(), late);
-        });
-    });
+    fleet.later(1_000, comes_up_late);
     let told = upgrade(&fleet, "1.35").completed();
     assert_eq!(told.count(|event| matches!(event, Event::Planned { .. })), 2);
     assert_eq!(fleet.eks.see("prod-a").node_groups["late"].version.to_string(), "1.35");

@@ -270,7 +270,7 @@ impl Eks for AwsEks {
         let mut pages = call.into_paginator().items().send();
         let mut ids = Vec::new();
         while let Some(id) = pages.next().await {
-            let id = id.map_err(|error| down(OP, &error))?;
+            let Found::Is(id) = found(OP, id)? else { break };
             ids.push(id.parse().map_err(|error| odd(OP)(format!("{error}")))?);
         }
         Ok(ids)

@@ -186,6 +186,21 @@ pub struct Update {
     pub errors: Vec<UpdateError>,
 }
 
+impl Update {
+    /// One that EKS lists and does not describe, as its reads lag behind: as good as under way. When it began is not told.
+    #[must_use]
+    pub fn undescribed(id: UpdateId) -> Self {
+        Self {
+            id,
+            kind: String::new(),
+            status: UpdateStatus::InProgress,
+            created_at: Timestamp::UNIX_EPOCH,
+            to: None,
+            errors: Vec::new(),
+        }
+    }
+}
+
 /// What an insight is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

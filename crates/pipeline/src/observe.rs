@@ -6,6 +6,7 @@ use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{
     Catalogue, Cluster, Found, InsightCategory, Inventory, Resource, Update, UpdateStatus,
 };
+use eks_upgrade_core::ids::UpdateId;
 use eks_upgrade_core::inside::Seen;
 use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest, Inspection};
 use eks_upgrade_core::observe::{InsideSeen, Query, World};
@@ -70,8 +71,8 @@ async fn answer<E: Eks + Inspects>(eks: &E, cluster: &ClusterArn, query: Query) 
         Query::Cluster => seen.cluster = Some(eks.cluster(cluster).await?),
         Query::NodeGroupNames => seen.node_group_names = Some(eks.node_group_names(cluster).await?),
         Query::Update(resource, id) => {
-            let update = eks.update(cluster, &resource, &id).await?;
-            seen.updates.insert(id, update);
+            let found = update(eks, cluster, &resource, &id).await?;
+            seen.updates.insert(id, found);
         }
         Query::NodeGroup(name) => {
             let group = eks.node_group(cluster, &name).await?;
@@ -90,6 +91,22 @@ async fn answer<E: Eks + Inspects>(eks: &E, cluster: &ClusterArn, query: Query) 
         }
     }
     Ok(seen)
+}
+
+/// An update, which is gone only where EKS neither describes nor lists it: one look that goes astray must not have it
+/// taken for lost, and tried again.
+async fn update<E: Eks>(
+    eks: &E,
+    cluster: &ClusterArn,
+    resource: &Resource,
+    id: &UpdateId,
+) -> Result<Found<Update>, EksDown> {
+    match eks.update(cluster, resource, id).await? {
+        Found::Gone if eks.update_ids(cluster, resource).await?.contains(id) => {
+            Ok(Found::Is(Update::undescribed(id.clone())))
+        }
+        found => Ok(found),
+    }
 }
 
 /// What only the cluster itself can tell. That it cannot is an answer, too.

@@ -10,7 +10,7 @@ use eks_upgrade_core::decide::{Decision, turned};
 use eks_upgrade_core::door::{DoorError, Reach, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState};
-use eks_upgrade_core::observe::{Query, World, word};
+use eks_upgrade_core::observe::{NOT_VISIBLE_YET_S, Query, World, word};
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::planner::{self, Wish};
 use eks_upgrade_core::policy::{NodeHops, Policy, PolicyDocument, PolicyError};
@@ -35,6 +35,9 @@ const INSIGHTS_FRESH_S: u32 = 3600;
 const INSIGHTS_PAUSE_S: u32 = 20;
 /// A refresh that takes longer than this, in seconds, is not waited for.
 const INSIGHTS_GIVEN_UP_S: u32 = 900;
+
+/// How often EKS is asked whether it shows by now what was done, in seconds.
+const NOT_SHOWN_PAUSE_S: u32 = 30;
 
 /// The use case.
 pub struct PlanRun<E, L, X, T> {
@@ -387,7 +390,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
     /// A run that is open already: resumed, or waiting for somebody else's update before its first plan.
     async fn go_on(&self, mut admitted: Admitted, mut journal: Journal<'_, L, T>) -> Answer<PlanAnswer> {
         if journal.state.plan.is_some() {
-            return Ok(planned(&journal));
+            return Ok(self.still(&journal, &admitted.cluster).unwrap_or_else(|| planned(&journal)));
         }
         admitted.stand_by(&journal.state);
         self.watch_them(&mut journal, &admitted.cluster).await?;
@@ -406,6 +409,21 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         Ok(planned(&journal))
     }
 
+    /// Why a run does not go on with this cluster, or not yet, if it does not: others may have changed it since.
+    fn still(&self, journal: &Journal<'_, L, T>, cluster: &Cluster) -> Option<PlanAnswer> {
+        match turned(&journal.state, cluster, self.time.now())? {
+            Decision::Halt { code, message, next_action } => {
+                let (run, fence) = (journal.state.run.clone(), journal.fence());
+                let ending = Ending::Halted { code, message, next_action };
+                Some(PlanAnswer::Blocked { run, fence, ending })
+            }
+            Decision::Wait { seconds, text, .. } => {
+                Some(PlanAnswer::Wait { wait_for: PlanWait::ControlPlane, seconds, text })
+            }
+            _ => None,
+        }
+    }
+
     async fn plan_again(
         &self,
         mut admitted: Admitted,
@@ -414,15 +432,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
     ) -> Answer<PlanAnswer> {
         let state = read(&self.ledger, &again.run).await?;
         let mut journal = Journal::load(&self.ledger, &self.time, &again.run, again.fence, by).await?;
-        match turned(&state, &admitted.cluster, self.time.now()) {
-            Some(Decision::Halt { code, message, next_action }) => {
-                let ending = Ending::Halted { code, message, next_action };
-                return Ok(PlanAnswer::Blocked { run: again.run.clone(), fence: again.fence, ending });
-            }
-            Some(Decision::Wait { seconds, text, .. }) => {
-                return Ok(PlanAnswer::Wait { wait_for: PlanWait::ControlPlane, seconds, text });
-            }
-            _ => {}
+        if let Some(answer) = self.still(&journal, &admitted.cluster) {
+            return Ok(answer);
         }
         admitted.stand_by(&state);
         if again.nodes_each_hop || state.plan.as_ref().is_some_and(|plan| plan.nodes == NodeHops::EachHop) {
@@ -432,6 +443,9 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let back = way_back(&state, again, &admitted);
         let known = self.known(&admitted.cluster.arn, back).await?;
         let plan = self.propose(&admitted, revision, &known).await?;
+        if let Some(wait) = not_shown_yet(&journal.state, &plan, self.time.now()) {
+            return Ok(wait);
+        }
         journal
             .record(|state| {
                 let current = state.plan.as_ref().map_or(0, |plan| plan.revision);
@@ -541,6 +555,17 @@ fn way_back(state: &RunState, again: &PlanAgain, admitted: &Admitted) -> Option<
     on_its_way.or_else(|| again.roll_back.then(failed)?).or_else(|| {
         let asked = again.roll_back || state.opened.roll_back;
         asked.then(|| by_hand(admitted))
+    })
+}
+
+/// A plan that wants once more what the run has just done was made of reads that lag behind: it is made anew until they
+/// have caught up. What they still show after that, somebody has undone.
+fn not_shown_yet(state: &RunState, plan: &Plan, now: Timestamp) -> Option<PlanAnswer> {
+    let again = plan.steps().find(|step| step.kind.resource().is_some() && state.is_done(&step.id))?;
+    (seconds_between(state.updated_at, now) <= NOT_VISIBLE_YET_S).then(|| PlanAnswer::Wait {
+        wait_for: PlanWait::ControlPlane,
+        seconds: NOT_SHOWN_PAUSE_S,
+        text: format!("EKS to show what is done: {}", again.id),
     })
 }
 

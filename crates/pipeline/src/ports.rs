@@ -123,7 +123,8 @@ pub trait Eks: Send + Sync {
     ) -> impl Future<Output = Read<Option<InsightsRefresh>>> + Send;
     /// Has EKS make a cluster's insights anew. Changes nothing else.
     fn refresh_insights(&self, cluster: &ClusterArn) -> impl Future<Output = Read<()>> + Send;
-    /// The ids of the updates of a resource, newest first where EKS says so; no order is promised.
+    /// The ids of the updates of a resource, newest first where EKS says so; no order is promised. Of what is not there,
+    /// none.
     fn update_ids(
         &self,
         cluster: &ClusterArn,
