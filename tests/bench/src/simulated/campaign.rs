@@ -20,6 +20,8 @@ use super::stage::{Stage, each};
 pub const CLUSTERS: usize = 200;
 /// How many clusters a notice lists at most; of more there are several notices, and each is a campaign.
 pub const NOTICED_MAX: usize = 5_000;
+/// The most clusters that a wave may have.
+const WAVE_MAX: usize = 200;
 /// How many of a campaign's clusters are upgraded at once: the most that a policy allows.
 const AT_ONCE: u32 = 40;
 /// The limits, by the calls a second in the long run.
@@ -132,11 +134,12 @@ fn tell(seed: u64, count: usize, limit_a_second: Option<u32>) -> Result<Told, Un
     Ok(Told { asked: throttle.asked(), done_s, completed })
 }
 
-/// One ring, and all of it in one wave.
+/// One ring, and as much of it in one wave as a policy allows.
 fn policy(count: usize) -> Value {
+    let wave = count.min(WAVE_MAX);
     json!({
         "target": "next", "bake": {"duration": "0s"}, "clustersAtOnce": AT_ONCE,
-        "rings": {"tag": "env", "order": [{"name": "all", "waves": [count], "soak": "0s"}]},
+        "rings": {"tag": "env", "order": [{"name": "all", "waves": [wave], "soak": "0s"}]},
     })
 }
 
