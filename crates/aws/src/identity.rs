@@ -1,9 +1,10 @@
 //! Who speaks: proven by a presigned `sts:GetCallerIdentity` request, as `aws eks get-token` does it.
 //!
 //! The client signs a request that it does not send, with a header whose value is the digest of what is said and to
-//! which voice function. That function sends it in the client's stead, with the digest of itself and of what it was told:
-//! STS answers who signed, and only if exactly this was signed, so that no deployment can pass it on to another. Nothing that the client claims about itself is believed. A request that was
-//! presigned for anything else, such as a token of EKS's, lacks the header and is refused unsent.
+//! which voice function. That function sends it in the client's stead, with the digest of itself and of what it was
+//! told: STS answers who signed, and only if exactly this was signed, so that no deployment can pass it on to another.
+//! Nothing that the client claims about itself is believed. A request that was presigned for anything else, such as a
+//! token of EKS's, lacks the header and is refused unsent.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::facts::{on_node, settle};
 use super::objects::{EVERYTHING, deployment, everything, lone_pod};
 use super::workers::Workers;
-use super::{LIMIT_S, drain, drain_with};
+use super::{LIMIT_S, drain_with};
 use crate::product::{Found, INSPECT, KUBE, cluster};
 
 /// One of the two: a node, and the namespace with its pods.
@@ -62,7 +62,7 @@ impl<'s> Twin<'s> {
         let Self { server, namespace, node, .. } = self;
         let new = FakeNode::new(&format!("{namespace}-new")).label("test", namespace).room(60, 60);
         new.create(server).await;
-        if more.is_empty() { drain(server, node).await } else { drain_with(server, node, more).await }
+        drain_with(server, node, more).await
     }
 
     /// The roll, until the node is empty or the roll is given up; gives why it was.
