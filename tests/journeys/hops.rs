@@ -99,7 +99,7 @@ fn the_number_of_looks_does_not_grow_with_a_slow_control_plane() {
     };
     let (usual, slow) = (looks(600), looks(4 * 3_600));
     assert!(usual <= 25, "{usual} looks at a usual hop and its add-ons");
-    assert!(slow <= usual + 150, "{slow} looks at a hop of four hours");
+    assert!(slow <= usual + 95, "{slow} looks at a hop of four hours");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! How long things take on EKS, and when to look again.
 //!
-//! A wait is quiet until the change could be over at the earliest. Then it is approached: each pause is a third of
-//! what is left to the usual time, for few changes end before it. From there on the pause is a small share of the
-//! time elapsed. So the number of looks grows with the logarithm of the wait, most of them are where most changes
-//! end, and what is lost by looking late stays a small share of it. What real waits taught is in [`Learned`].
+//! A wait is quiet until the change could be over at the earliest. From there on looks are where ends are: most changes
+//! end near the usual time, and the fewer the farther from it. So the pause grows with the square of the distance from
+//! the usual time, before it as after it: from a small share of the time elapsed, next to it, to a larger one. Every
+//! pause is a share of the time elapsed: the number of looks grows with the logarithm of the wait, and what is lost by
+//! looking late stays a share of it. What real waits taught is in [`Learned`].
 
 mod learned;
 
@@ -27,28 +28,29 @@ pub struct Span {
     pub p95_s: u32,
     /// Past this something is wrong: the run goes on watching, and says so.
     pub late_s: u32,
-    /// The pause between later looks, as one part in this many of the time elapsed.
+    /// The pause at the usual time, which is the shortest, as one part in this many of the time elapsed.
     share: u32,
 }
 
-/// The shortest pause between two looks. EKS's own state lags by a few seconds: a closer look sees nothing new.
-const PAUSE_S_MIN: u32 = 10;
+/// The shortest pause between two looks. EKS's own state lags by some seconds: a closer look sees nothing new.
+const PAUSE_S_MIN: u32 = 9;
 /// The longest pause, so that somebody who looks at the run finds fresh news.
 const PAUSE_S_MAX: u32 = 600;
-/// On the way to the usual time a pause is one part in this many of what is left to it.
-const APPROACH: u32 = 3;
-/// The same pause is at most one part in this many of the time elapsed: a change that fails early, or is quicker
-/// here than anybody knew, is seen while that is still of use.
-const APPROACH_ELAPSED: u32 = 10;
-/// Past twice the usual time nothing tells any more when it ends: the pause is at least one part in this many then.
-const OVERDUE_SHARE: u32 = 20;
+/// Before the usual time a pause is at most one part in this many of the time elapsed. Little ends there but what
+/// fails early, or is quicker here than anybody knew: that is seen while it is still of use.
+const BEFORE: u32 = 3;
+/// After the usual time a pause is at most one part in this many of the time elapsed, unless the closest looks are
+/// farther apart. One change in a hundred is still looked at then, and what waits for it has waited for long; and where
+/// EKS is slower than the usual time has it, all of them are, until that is learned.
+const AFTER: u32 = 25;
 
 /// A control plane hop: 9 min 55 s seen, up to 20 minutes reported; how short it can be, nobody wrote down. Everything
-/// else waits for it, so it is looked at closely: one part in 60 is lost by half of that, and by less than 1.2 % in
-/// the middle, for a dozen looks (`make bench`).
-const CONTROL_PLANE: Span = Span { early_s: 400, typical_s: 600, p95_s: 1200, late_s: 2400, share: 60 };
-/// An add-on: one to three minutes. A look costs as much as at a control plane, and ten seconds less matter to nobody.
-const ADD_ON: Span = Span { early_s: 50, typical_s: 120, p95_s: 300, late_s: 1200, share: 6 };
+/// else waits for it, so it is looked at as closely as there is something to see: half of them are known within 1.2 %
+/// of their length, for 14 looks (`make bench`).
+const CONTROL_PLANE: Span = Span { early_s: 400, typical_s: 600, p95_s: 1200, late_s: 2400, share: 70 };
+/// An add-on: one to three minutes. A look costs as much as at a control plane, there are several of them, and ten
+/// seconds less matter to nobody.
+const ADD_ON: Span = Span { early_s: 60, typical_s: 120, p95_s: 300, late_s: 1200, share: 4 };
 /// An update of somebody else's, of which nothing is known.
 pub const UNKNOWN: Span = Span { early_s: 60, typical_s: 600, p95_s: 1800, late_s: 3600, share: 20 };
 /// Setting the support type: about a minute.
@@ -100,7 +102,7 @@ impl Span {
             // Rolls differ more than anything else: pods take their own time to leave.
             p95_s: typical_s.saturating_mul(2),
             late_s: typical_s.saturating_mul(3),
-            share: 30,
+            share: 17,
         }
     }
 
@@ -118,11 +120,10 @@ impl Span {
         if elapsed_s < self.early_s {
             return (self.early_s - elapsed_s).max(1);
         }
-        let overdue = elapsed_s > self.typical_s.saturating_mul(2);
-        let share = if overdue { self.share.min(OVERDUE_SHARE) } else { self.share };
-        let left_s = self.typical_s.saturating_sub(elapsed_s);
-        let approach_s = (left_s / APPROACH).min(elapsed_s / APPROACH_ELAPSED);
-        (elapsed_s / share).max(approach_s).clamp(PAUSE_S_MIN, PAUSE_S_MAX)
+        let away_s = u64::from(self.typical_s.abs_diff(elapsed_s));
+        let away_s = u32::try_from(away_s * away_s / u64::from(self.typical_s.max(1))).unwrap_or(u32::MAX);
+        let most = if elapsed_s < self.typical_s { BEFORE } else { AFTER };
+        (elapsed_s / self.share).max(away_s.min(elapsed_s / most)).clamp(PAUSE_S_MIN, PAUSE_S_MAX)
     }
 
     /// Whether it is too early for it to be over: nothing is asked about it then, whatever else is looked at.
@@ -165,19 +166,28 @@ mod tests {
     }
 
     #[test]
-    fn a_control_plane_is_looked_at_a_dozen_times_and_seen_within_seconds() {
-        let (count, overshoot_s) = looks(CONTROL_PLANE, 595);
-        assert!(count <= 12, "{count}");
-        assert!(overshoot_s <= 15, "{overshoot_s}");
+    fn a_control_plane_of_the_usual_length_is_seen_within_seconds_for_a_dozen_looks() {
+        for lasts_s in 550..=600 {
+            let (count, overshoot_s) = looks(CONTROL_PLANE, lasts_s);
+            assert!(count <= 14, "{lasts_s}: {count}");
+            assert!(overshoot_s < PAUSE_S_MIN, "{lasts_s}: {overshoot_s}");
+        }
+    }
+
+    #[test]
+    fn what_takes_longer_is_looked_at_less_and_less_often() {
+        let until = |lasts_s| looks(CONTROL_PLANE, lasts_s).0;
+        assert!(until(1_200) - until(720) <= 13, "from 12 to 20 minutes");
+        assert!(until(1_680) - until(1_200) <= 9, "the next eight minutes");
     }
 
     #[test]
     fn looks_grow_with_the_logarithm_of_the_wait() {
         let (hour, _) = looks(CONTROL_PLANE, 3_600);
         let (four_hours, _) = looks(CONTROL_PLANE, 4 * 3_600);
-        // Four times the wait adds ln 4 / ln (1 + 1/60) looks, however long it was.
-        assert!(four_hours - hour <= 85, "{hour} {four_hours}");
-        assert!(looks(CONTROL_PLANE, 86_400).0 <= 350);
+        // Four times the wait adds ln 4 / ln (1 + 1/25) looks, however long it was.
+        assert!(four_hours - hour <= 36, "{hour} {four_hours}");
+        assert!(looks(CONTROL_PLANE, 86_400).0 <= 225);
     }
 
     #[test]
@@ -189,12 +199,37 @@ mod tests {
             at_s += pause_s;
             (at_s, pause_s)
         };
-        let looks: Vec<(u32, u32)> = std::iter::repeat_with(&mut pause).take(8).collect();
-        let expected =
-            [(400, 400), (440, 40), (484, 44), (522, 38), (548, 26), (565, 17), (576, 11), (586, 10)];
-        assert_eq!(looks, expected);
-        assert_eq!(CONTROL_PLANE.pause_s(start, later(start, 1200)), 20);
-        assert_eq!(CONTROL_PLANE.pause_s(start, later(start, 1201)), 60, "twice the usual time");
+        let looks: Vec<(u32, u32)> = std::iter::repeat_with(&mut pause).take(6).collect();
+        assert_eq!(looks, [(400, 400), (466, 66), (495, 29), (513, 18), (525, 12), (534, 9)]);
+    }
+
+    #[test]
+    fn a_pause_grows_with_the_square_of_the_distance_from_the_usual_time_up_to_a_share_of_the_time_elapsed() {
+        let pause_s = |span: Span, elapsed_s| {
+            span.pause_s(Timestamp::UNIX_EPOCH, later(Timestamp::UNIX_EPOCH, elapsed_s))
+        };
+        // 100 s before and after it; twice as far before; right at it.
+        let pauses = [500, 700, 400, 600].map(|elapsed_s| pause_s(CONTROL_PLANE, elapsed_s));
+        assert_eq!(pauses, [16, 16, 66, PAUSE_S_MIN]);
+        assert_eq!(
+            [1_200, 10_000, 20_000].map(|elapsed_s| pause_s(CONTROL_PLANE, elapsed_s)),
+            [48, 400, 600]
+        );
+        let group = Span::node_group(10, 1);
+        assert_eq!(pause_s(group, 1_200), 400, "a third, long before it");
+        assert_eq!([3_400, 5_100].map(|elapsed_s| pause_s(group, elapsed_s)), [200, 300], "its own share");
+    }
+
+    #[test]
+    fn no_length_is_too_long_or_too_short() {
+        let start = Timestamp::UNIX_EPOCH;
+        let pause_s = |typical_s, elapsed_s| {
+            Span { early_s: 0, typical_s, ..UNKNOWN }.pause_s(start, later(start, elapsed_s))
+        };
+        assert_eq!(pause_s(0, 0), PAUSE_S_MIN);
+        assert_eq!(pause_s(0, u32::MAX), PAUSE_S_MAX);
+        assert_eq!(pause_s(u32::MAX, 0), PAUSE_S_MIN);
+        assert_eq!(pause_s(u32::MAX, 900), 300);
     }
 
     #[test]

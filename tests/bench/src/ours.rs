@@ -56,8 +56,8 @@ mod tests {
     #[test]
     fn it_is_quiet_first_and_closest_at_the_usual_time() {
         let span = Span::of(&Steps::new().unwrap().of(Kind::ControlPlane));
-        let at_s: Vec<f64> = looks(span).take(12).collect();
-        assert_eq!(at_s[..4], [400.0, 440.0, 484.0, 522.0]);
+        let at_s: Vec<f64> = looks(span).take(14).collect();
+        assert_eq!(at_s[..4], [400.0, 466.0, 495.0, 513.0]);
         assert!(at_s[1..].iter().any(|at_s| (590.0..610.0).contains(at_s)), "{at_s:?}");
     }
 

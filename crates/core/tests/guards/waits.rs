@@ -61,14 +61,14 @@ fn what_can_be_looked_at_soonest_is_waited_for_and_the_first_of_equals() {
     let (plane, addon) = (control_plane(), addon_step());
     for steps in [[plane.clone(), addon.clone()], [addon.clone(), plane.clone()]] {
         let case = of(&steps).begun(&plane, 0).begun(&addon, 0);
-        assert_eq!(case.waits(), (WaitFor::AddOns, 50));
+        assert_eq!(case.waits(), (WaitFor::AddOns, 60));
     }
     let retried = |first: &Step, second: &Step| {
-        let retry = Remedy::Retry { after_s: 50 };
+        let retry = Remedy::Retry { after_s: 60 };
         of(&[first.clone(), second.clone()]).failed(&plane, "Unknown", retry, 0).begun(&addon, 0).waits()
     };
-    assert_eq!(retried(&plane, &addon), (WaitFor::NextAttempt, 50));
-    assert_eq!(retried(&addon, &plane), (WaitFor::AddOns, 50));
+    assert_eq!(retried(&plane, &addon), (WaitFor::NextAttempt, 60));
+    assert_eq!(retried(&addon, &plane), (WaitFor::AddOns, 60));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_question_is_asked_before_the_window_opens_and_goes_before_other_waits() {
     let mut case = asking();
     case.plan().hops[0].steps.push(addon_step());
     let case = case.begun(&addon_step(), 0);
-    assert_eq!(question(&case).2, 50);
+    assert_eq!(question(&case).2, 60);
 }
 
 #[test]
