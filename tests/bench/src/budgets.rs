@@ -10,12 +10,15 @@ use crate::report::{Report, Row, Rule};
 const CONTROL_PLANE_OVERSHOOT_PERCENT_MAX: f64 = 1.2;
 /// What half of them may take for it: a look costs an invocation and three state transitions, some $0.0001.
 const CONTROL_PLANE_CALLS_MAX: f64 = 15.0;
+/// What 99 in 100 of them may take for it: what was measured, and a tenth more. It cannot be fifteen: to be known within
+/// 1.2 % of their length, the half that ends nearest to the usual time, from 516 to 698 s, takes 25 looks alone.
+const CONTROL_PLANE_CALLS_P99_MAX: f64 = 39.0;
 /// Of the calls that eksctl makes to wait for the same upgrade, in the middle: EKS throttles by account, and hundreds of
 /// clusters share one.
-const CALLS_OF_EKSCTL_MAX: f64 = 0.5;
-/// The same while nothing is learned yet: the usual time is a guess then, so looks begin earlier than they need. Half is
-/// out of reach there without being later; this keeps it from becoming worse.
-const CALLS_OF_EKSCTL_NEW_MAX: f64 = 0.7;
+const CALLS_OF_EKSCTL_NEW_MAX: f64 = 0.5;
+/// The same once usual times are learned: looks begin no earlier than they need to then. What was measured, and a tenth
+/// more.
+const CALLS_OF_EKSCTL_MAX: f64 = 0.43;
 /// The history of an execution of Step Functions: 25,000 events, of which a wait may fill half in a week.
 const STUCK_EVENTS_MAX: f64 = 12_500.0;
 
@@ -47,9 +50,17 @@ pub fn missed(report: &Report) -> Vec<Missed> {
             if section.what == "control plane" {
                 let overshoot = median_overshoot(row);
                 at_most(format!("{name}: overshoot, %"), CONTROL_PLANE_OVERSHOOT_PERCENT_MAX, overshoot);
-                at_most(format!("{name}: calls"), CONTROL_PLANE_CALLS_MAX, row.figures.calls.median);
+                let calls = row.figures.calls;
+                at_most(format!("{name}: calls"), CONTROL_PLANE_CALLS_MAX, calls.median);
+                at_most(format!("{name}: calls, p99"), CONTROL_PLANE_CALLS_P99_MAX, calls.p99);
             }
+        }
+    }
+    // Where EKS is not as known, nobody may be better either.
+    for section in report.kinds.iter().chain(&report.elsewhere) {
+        for row in section.rows.iter().filter(|row| row.rule.is_ours()) {
             let better = section.rows.iter().filter(|other| beats(other, row)).count();
+            let name = format!("{}: {}, pace x{}", section.what, row.rule, section.world.pace);
             at_most(format!("{name}: rules that are sooner for fewer calls"), 0.0, count(better));
         }
     }
@@ -118,20 +129,38 @@ mod tests {
         }
     }
 
+    /// All is well where EKS is as known; these are where it is slower.
+    fn elsewhere(ours: (f64, f64), peer: (f64, f64)) -> Report {
+        let well = report((1.1, 12.0), (2.4, 20.0), 0.4);
+        let mut slower = report(ours, peer, 0.4).kinds;
+        slower[0].world.pace = 1.5;
+        Report { elsewhere: slower, ..well }
+    }
+
     #[test]
     fn each_budget_objects_to_its_own_breach() {
         let said = |report: &Report| -> Vec<String> {
             missed(report).into_iter().map(|missed| missed.budget).collect()
         };
         assert_eq!(said(&report((1.1, 12.0), (2.4, 20.0), 0.4)), Vec::<String>::new());
+        assert_eq!(said(&elsewhere((5.0, 30.0), (4.0, 31.0))), Vec::<String>::new());
         let only = |report: Report, word: &str| {
             let said = said(&report);
             assert!(said.len() == 1 && said[0].contains(word), "{said:?}");
         };
         only(report((1.3, 12.0), (2.4, 20.0), 0.4), "overshoot");
         only(report((1.1, 16.0), (2.4, 20.0), 0.4), "calls");
+        let mut many = report((1.1, 12.0), (2.4, 20.0), 0.4);
+        many.kinds[0].rows[0].figures.calls.p99 = 40.0;
+        only(many, "calls, p99");
         only(report((1.1, 12.0), (1.1, 12.0), 0.4), "sooner for fewer");
-        only(report((1.1, 12.0), (2.4, 20.0), 0.51), "eksctl");
+        only(elsewhere((5.0, 30.0), (4.0, 26.0)), "sooner for fewer");
+        only(report((1.1, 12.0), (2.4, 20.0), 0.44), "eksctl");
+        let mut new = report((1.1, 12.0), (2.4, 20.0), 0.44);
+        new.upgrades[0].rule = Rule::Cold;
+        assert_eq!(said(&new), Vec::<String>::new());
+        new.upgrades[0].of_eksctl = spread(0.51);
+        only(new, "eksctl");
         let mut stuck = report((1.1, 12.0), (2.4, 20.0), 0.4);
         stuck.stuck.events = 20_000;
         only(stuck, "week");
