@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::durations::World;
 use crate::peers::Peer;
 use crate::report::{Report, Row, Rule};
 
@@ -60,7 +61,8 @@ pub fn missed(report: &Report) -> Vec<Missed> {
     for section in report.kinds.iter().chain(&report.elsewhere) {
         for row in section.rows.iter().filter(|row| row.rule.is_ours()) {
             let better = section.rows.iter().filter(|other| beats(other, row)).count();
-            let name = format!("{}: {}, pace x{}", section.what, row.rule, section.world.pace);
+            let World { pace, spread } = section.world;
+            let name = format!("{}: {}, pace x{pace}, spread x{spread}", section.what, row.rule);
             at_most(format!("{name}: rules that are sooner for fewer calls"), 0.0, count(better));
         }
     }
@@ -91,7 +93,6 @@ fn count(of: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durations::World;
     use crate::figures::{Figures, Spread};
     use crate::report::{Section, Stuck, UpgradeRow};
 
