@@ -14,6 +14,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -22,14 +23,19 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use eks_upgrade_pipeline::ports::Time;
+use eks_upgrade_aws::eks::AwsEks;
+use eks_upgrade_pipeline::ports::{Eks, Time};
 use eks_upgrade_sim::{Request, Response, World};
-use eks_upgrade_tests::{Faults, VirtualClock};
+use eks_upgrade_tests::{Faults, VirtualClock, finish, home};
 
+use crate::alarms::Alarms;
 use crate::lie::Lie;
 use crate::tape::{Answer, Tape};
 use crate::throttle::{self, Throttle};
 use crate::trace::Trace;
+
+/// What the SDK's budget for retries holds. A try costs five of it, and whatever works at once gives one back.
+const RETRY_BUDGET: usize = 500;
 
 /// The simulated world, the log of what it was asked, and the weather on the way there.
 #[derive(Clone)]
@@ -40,6 +46,7 @@ pub struct Wire {
     trace: Trace,
     lie: Option<Lie>,
     throttle: Option<Arc<Throttle>>,
+    retries: Option<Alarms>,
     /// Of the call that is going on, if anybody wants it.
     tape: Arc<Mutex<Option<Tape>>>,
 }
@@ -67,6 +74,7 @@ impl Wire {
             trace,
             lie,
             throttle: None,
+            retries: None,
             tape: Arc::default(),
         }
     }
@@ -77,25 +85,47 @@ impl Wire {
         Self { throttle: Some(throttle), ..self }
     }
 
+    /// The same with the SDK's own retries, as functions have them; between two tries it sleeps by these alarms.
+    #[must_use]
+    pub fn retrying(self, alarms: Alarms) -> Self {
+        Self { retries: Some(alarms), ..self }
+    }
+
+    /// Fills the budget that the SDK has for its retries. All clients of a process share it, so that it outlives a
+    /// simulation: no other may run beside one that retries.
+    pub fn refill_retries(&self) {
+        let free = Self { throttle: None, ..self.clone() };
+        let eks = AwsEks::new(&free.sdk(), home(), Vec::new());
+        for _ in 0..RETRY_BUDGET {
+            assert!(matches!(finish(eks.calendar(&home())), Some(Ok(_))), "nothing goes wrong here");
+        }
+    }
+
     /// The world at its end.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What clients are made from. The SDK's own retries are off: they keep a budget that outlives a simulation.
+    /// What clients are made from. Unless they are asked for, the SDK's own retries are off: they keep a budget that
+    /// outlives a simulation.
     #[must_use]
     pub fn sdk(&self) -> SdkConfig {
         let credentials = Credentials::new("AKIDSIMULATION", "none", None, None, "simulation");
-        SdkConfig::builder()
+        let retries = match &self.retries {
+            Some(_) => RetryConfig::standard(),
+            None => RetryConfig::disabled(),
+        };
+        let mut sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .identity_cache(IdentityCache::no_cache())
-            .retry_config(RetryConfig::disabled())
+            .retry_config(retries)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .time_source(Ticks(self.clock.clone()))
-            .http_client(self.clone())
-            .build()
+            .http_client(self.clone());
+        sdk.set_sleep_impl(self.retries.clone().map(SharedAsyncSleep::new));
+        sdk.build()
     }
 
     /// Carries a request to the world and the answer back, through whatever befalls them.

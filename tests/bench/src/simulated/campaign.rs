@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Unmeasured;
 use super::clusters;
-use super::stage::{Stage, each};
+use super::stage::{Crowd, Stage};
 
 /// Clusters of a campaign, unless told otherwise: standard ones, each one minor behind.
 pub const CLUSTERS: usize = 200;
@@ -74,9 +74,9 @@ impl Told {
 
 /// A row a limit.
 pub fn measure(seed: u64, clusters: usize) -> Result<Vec<CampaignRow>, Unmeasured> {
-    let count = u64::try_from(LIMITS_A_SECOND.len()).unwrap_or_default();
-    let limit = |at: u64| usize::try_from(at).ok().and_then(|at| LIMITS_A_SECOND.get(at).copied().flatten());
-    let told = each(0, count, |at| tell(seed, clusters, limit(at)))?;
+    // One after the other: they share the SDK's budget for retries.
+    let told = LIMITS_A_SECOND.iter().map(|limit| tell(seed, clusters, *limit));
+    let told: Vec<Told> = told.collect::<Result<_, _>>()?;
     let free = told.first().ok_or(Unmeasured::Nothing)?;
     Ok(LIMITS_A_SECOND.iter().zip(&told).map(|(limit, told)| row(*limit, clusters, told, free)).collect())
 }
@@ -112,7 +112,8 @@ fn tell(seed: u64, count: usize, limit_a_second: Option<u32>) -> Result<Told, Un
     let names: Vec<String> = (0..count).map(|at| format!("c{at:03}")).collect();
     let fleet: Vec<Value> = names.iter().map(|name| clusters::standard(name, 1)).collect();
     let throttle = Arc::new(Throttle::default());
-    let stage = Stage::throttled(seed, &fleet, &policy(count), throttle.clone())?;
+    let crowd = Crowd { throttle: throttle.clone(), retries: limit_a_second.is_some() };
+    let stage = Stage::crowded(seed, &fleet, &policy(count), crowd)?;
     for (place, listed) in names.chunks(NOTICED_MAX).enumerate() {
         stage.take(&notice(place, listed))?;
     }
