@@ -16,6 +16,7 @@ pub mod coverage;
 pub mod deployment;
 pub mod lie;
 pub mod phrasebook;
+pub mod retries;
 pub mod run;
 pub mod story;
 mod tape;

@@ -46,7 +46,7 @@ impl Throttle {
         (state.limit, state.left) = (Some(limit), None);
     }
 
-    /// Every call so far.
+    /// Every try of a call so far.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         self.state().asked.clone()
@@ -71,10 +71,13 @@ impl Throttle {
     }
 }
 
+/// The status of [`refusal`].
+pub(crate) const STATUS: u16 = 429;
+
 /// What EKS says to a call too many.
 pub(crate) fn refusal() -> Response {
     Response {
-        status: 429,
+        status: STATUS,
         headers: vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("x-amzn-errortype".to_owned(), "ThrottlingException".to_owned()),

@@ -30,12 +30,19 @@ use eks_upgrade_tests::{Faults, VirtualClock, finish, home};
 
 use crate::alarms::Alarms;
 use crate::lie::Lie;
+use crate::retries::{BUDGET, Retries};
 use crate::tape::{Answer, Tape};
 use crate::throttle::{self, Throttle};
 use crate::trace::Trace;
 
-/// What the SDK's budget for retries holds. A try costs five of it, and whatever works at once gives one back.
-const RETRY_BUDGET: usize = 500;
+/// What is done again that was throttled.
+#[derive(Clone, Debug)]
+enum Again {
+    /// By us, as the SDK would.
+    Ours(Retries),
+    /// By the SDK, which sleeps by these alarms.
+    Sdk(Alarms),
+}
 
 /// The simulated world, the log of what it was asked, and the weather on the way there.
 #[derive(Clone)]
@@ -46,7 +53,7 @@ pub struct Wire {
     trace: Trace,
     lie: Option<Lie>,
     throttle: Option<Arc<Throttle>>,
-    retries: Option<Alarms>,
+    again: Option<Again>,
     /// Of the call that is going on, if anybody wants it.
     tape: Arc<Mutex<Option<Tape>>>,
 }
@@ -74,7 +81,7 @@ impl Wire {
             trace,
             lie,
             throttle: None,
-            retries: None,
+            again: None,
             tape: Arc::default(),
         }
     }
@@ -85,20 +92,23 @@ impl Wire {
         Self { throttle: Some(throttle), ..self }
     }
 
-    /// The same with the SDK's own retries, as functions have them; between two tries it sleeps by these alarms.
+    /// The same with retries of what is throttled, as the SDK of functions makes them.
     #[must_use]
-    pub fn retrying(self, alarms: Alarms) -> Self {
-        Self { retries: Some(alarms), ..self }
+    pub fn retrying(self, retries: Retries) -> Self {
+        Self { again: Some(Again::Ours(retries)), ..self }
     }
 
-    /// Fills the budget that the SDK has for its retries. All clients of a process share it, so that it outlives a
-    /// simulation: no other may run beside one that retries.
-    pub fn refill_retries(&self) {
-        let free = Self { throttle: None, ..self.clone() };
+    /// The same with the SDK's own. It has one budget for them in a process, which is filled here; until the last call
+    /// over this wire, no other may retry. Nothing may be looked up, as that gives nothing back to the budget.
+    #[must_use]
+    pub fn retrying_by_sdk(self, alarms: Alarms) -> Self {
+        let wire = Self { again: Some(Again::Sdk(alarms)), ..self };
+        let free = Self { throttle: None, ..wire.clone() };
         let eks = AwsEks::new(&free.sdk(), home(), Vec::new());
-        for _ in 0..RETRY_BUDGET {
+        for _ in 0..BUDGET {
             assert!(matches!(finish(eks.calendar(&home())), Some(Ok(_))), "nothing goes wrong here");
         }
+        wire
     }
 
     /// The world at its end.
@@ -111,9 +121,9 @@ impl Wire {
     #[must_use]
     pub fn sdk(&self) -> SdkConfig {
         let credentials = Credentials::new("AKIDSIMULATION", "none", None, None, "simulation");
-        let retries = match &self.retries {
-            Some(_) => RetryConfig::standard(),
-            None => RetryConfig::disabled(),
+        let (retries, alarms) = match &self.again {
+            Some(Again::Sdk(alarms)) => (RetryConfig::standard(), Some(alarms.clone())),
+            Some(Again::Ours(_)) | None => (RetryConfig::disabled(), None),
         };
         let mut sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -124,12 +134,33 @@ impl Wire {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .time_source(Ticks(self.clock.clone()))
             .http_client(self.clone());
-        sdk.set_sleep_impl(self.retries.clone().map(SharedAsyncSleep::new));
+        sdk.set_sleep_impl(alarms.map(SharedAsyncSleep::new));
         sdk.build()
     }
 
     /// Carries a request to the world and the answer back, through whatever befalls them.
     pub(crate) async fn carry(&self, request: &Request) -> Answer {
+        let Some(Again::Ours(retries)) = &self.again else { return self.carry_once(request).await };
+        let mut times = 1;
+        loop {
+            let answer = self.carry_once(request).await;
+            match &answer {
+                Ok(response) if response.status == throttle::STATUS => {
+                    if !retries.pause(times).await {
+                        return answer;
+                    }
+                    times += 1;
+                }
+                Ok(_) => {
+                    retries.worked();
+                    return answer;
+                }
+                Err(_) => return answer,
+            }
+        }
+    }
+
+    async fn carry_once(&self, request: &Request) -> Answer {
         let answer = self.faults.around(|| self.ask(request)).await;
         let response = answer.map_err(|_| "connection reset")?;
         if response.dropped { Err("connection closed before an answer") } else { Ok(response) }

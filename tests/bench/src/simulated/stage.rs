@@ -14,6 +14,7 @@ use eks_upgrade_sim::World;
 use eks_upgrade_sim::fleet::Fleet;
 use eks_upgrade_simulation::alarms::Alarms;
 use eks_upgrade_simulation::deployment::{Deployment, SideBySide};
+use eks_upgrade_simulation::retries::Retries;
 use eks_upgrade_simulation::story::START;
 use eks_upgrade_simulation::throttle::Throttle;
 use eks_upgrade_simulation::trace::Trace;
@@ -37,13 +38,14 @@ pub struct Stage {
     alarms: Alarms,
 }
 
-/// Whose calls an account takes, and what becomes of the others.
+/// Many clusters in an account that takes only so many calls.
 #[derive(Clone, Debug, Default)]
 pub struct Crowd {
     /// What it takes.
     pub throttle: Arc<Throttle>,
-    /// Whether the SDK tries again what was not taken, as it does where it ships.
-    pub retries: bool,
+    /// Whether the SDK itself tries again what was not taken, and not we in its way. Takes much longer, and no other
+    /// stage may be played meanwhile.
+    pub by_sdk: bool,
 }
 
 impl Stage {
@@ -52,9 +54,7 @@ impl Stage {
         Self::set(seed, clusters, policy, None)
     }
 
-    /// The same with many clusters. What happens is not kept.
-    ///
-    /// With retries no other stage may be played at the same time: the SDK has one budget for them in a process.
+    /// The same with many clusters. What happens is not kept, and what is throttled is tried again, as where it ships.
     pub fn crowded(seed: u64, clusters: &[Value], policy: &Value, crowd: Crowd) -> Result<Self, Unmeasured> {
         Self::set(seed, clusters, policy, Some(crowd))
     }
@@ -74,19 +74,19 @@ impl Stage {
         }
         let world = World::new(Fleet::parse(&fleet.to_string())?, start);
         let mut wire = Wire::new(world, clock.clone(), faults, trace.clone(), None);
-        let retries = crowd.as_ref().is_some_and(|crowd| crowd.retries);
+        let by_sdk = crowd.as_ref().is_some_and(|crowd| crowd.by_sdk);
         if let Some(Crowd { throttle, .. }) = crowd {
             wire = wire.throttled(throttle);
-        }
-        if retries {
-            wire = wire.retrying(alarms.clone());
-            wire.refill_retries();
-            // The SDK draws its pauses from the generator of the thread.
-            fastrand::seed(seed);
+            wire = if by_sdk {
+                // The SDK draws its pauses from the generator of the thread.
+                fastrand::seed(seed);
+                wire.retrying_by_sdk(alarms.clone())
+            } else {
+                wire.retrying(Retries::new(alarms.clone(), seed))
+            };
         }
         let mut deployment = Deployment::new(wire, table.clone(), clock, trace, None).jittered(seed);
-        if retries {
-            // What is looked up in the phrasebook gives nothing back to the budget.
+        if by_sdk {
             deployment = deployment.translating_all();
         }
         deployment.deploy(policy);
