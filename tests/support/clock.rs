@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use eks_upgrade_pipeline::ports::{Pauses, Time};
 use jiff::Timestamp;
 
-/// The clock; its clones show the same time.
+/// The clock, in milliseconds since 1970; its clones show the same time.
 #[derive(Clone, Debug)]
 pub struct VirtualClock(Arc<AtomicI64>);
 
@@ -14,18 +14,23 @@ impl VirtualClock {
     /// A clock that shows `at`.
     #[must_use]
     pub fn starting_at(at: Timestamp) -> Self {
-        Self(Arc::new(AtomicI64::new(at.as_second())))
+        Self(Arc::new(AtomicI64::new(at.as_second() * 1_000)))
     }
 
     /// Moves it on.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::Relaxed);
+        self.0.fetch_add(seconds * 1_000, Ordering::Relaxed);
+    }
+
+    /// Moves it on until it shows this; never back.
+    pub fn reach(&self, at_ms: i64) {
+        self.0.fetch_max(at_ms, Ordering::Relaxed);
     }
 }
 
 impl Time for VirtualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+        Timestamp::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap()
     }
 }
 

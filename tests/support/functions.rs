@@ -84,16 +84,24 @@ pub fn lambda<Request: DeserializeOwned, Reply: Serialize>(
     payload: Value,
     handle: impl AsyncFnOnce(Request) -> Answer<Reply>,
 ) -> Result<Value, Failure> {
+    finish(handled(payload, handle)).unwrap_or_else(|| Err(died()))
+}
+
+/// The same, for who sees to it that it gets to its end, and says that it [`died`] where it does not.
+pub async fn handled<Request: DeserializeOwned, Reply: Serialize>(
+    payload: Value,
+    handle: impl AsyncFnOnce(Request) -> Answer<Reply>,
+) -> Result<Value, Failure> {
     let request = serde_json::from_value(payload)
         .map_err(|error| raised(&PipelineError::MalformedPayload(error.to_string())))?;
-    match finish(handle(request)) {
-        Some(Ok(reply)) => Ok(serde_json::to_value(reply).expect("an answer is JSON")),
-        Some(Err(error)) => Err(raised(&error)),
-        None => {
-            let why = "RequestId: 0 Error: Runtime exited with error: exit status 1";
-            Err(said("Runtime.ExitError", why))
-        }
-    }
+    let reply = handle(request).await.map_err(|error| raised(&error))?;
+    Ok(serde_json::to_value(reply).expect("an answer is JSON"))
+}
+
+/// What Lambda says of a function that did not answer.
+#[must_use]
+pub fn died() -> Failure {
+    said("Runtime.ExitError", "RequestId: 0 Error: Runtime exited with error: exit status 1")
 }
 
 fn raised(error: &PipelineError) -> Failure {

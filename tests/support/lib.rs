@@ -30,7 +30,7 @@ pub use eks::{Called, FakeEks};
 pub use execution::{End, Execution, Place, Raised};
 pub use faults::{Faults, Mishap, finish};
 pub use fleet::{Fleet, home};
-pub use functions::{Function, lambda, machines};
+pub use functions::{Function, died, handled, lambda, machines};
 pub use inside::{FAMILY, FakeInside, empty_inside};
 pub use people::ada;
 pub use table::{Table, Writes};

@@ -1,5 +1,6 @@
 //! The table of the pipeline's own memory fake, with mishaps.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +31,8 @@ pub struct Table {
     pub(crate) faults: Arc<Faults>,
     writes: AtomicU32,
     items_written: AtomicU32,
+    /// Runs whose ledgers were written to, until somebody asks.
+    fresh: Mutex<BTreeSet<RunId>>,
     /// Where ledgers are read on from; without, each reading begins with the first line.
     readings: Option<Mutex<Readings>>,
 }
@@ -61,6 +64,7 @@ impl Table {
             faults,
             writes: AtomicU32::new(0),
             items_written: AtomicU32::new(0),
+            fresh: Mutex::default(),
             readings: None,
         }
     }
@@ -76,6 +80,12 @@ impl Table {
     pub fn writes(&self) -> Writes {
         let read = |count: &AtomicU32| count.load(Ordering::Relaxed);
         Writes { calls: read(&self.writes), items: read(&self.items_written) }
+    }
+
+    /// The runs whose ledgers were written to since this was last asked, in order.
+    #[must_use]
+    pub fn take_fresh(&self) -> BTreeSet<RunId> {
+        std::mem::take(&mut *self.fresh.lock().unwrap())
     }
 
     /// The same as [`Self::try_it`], of a call that writes so many items.
@@ -115,7 +125,15 @@ impl Ledger for &Table {
     async fn write(&self, write: Write<'_>) -> Result<(), WriteError> {
         // With the lines, the lease and the run's head.
         let items = write.lines.len() + 2;
-        self.put(items, || now((&self.memory).write(write))).await.map_err(WriteError::Down)?
+        let effect = || {
+            let run = write.lease.run.clone();
+            let written = now((&self.memory).write(write));
+            if written.is_ok() {
+                self.fresh.lock().unwrap().insert(run);
+            }
+            written
+        };
+        self.put(items, effect).await.map_err(WriteError::Down)?
     }
 }
 

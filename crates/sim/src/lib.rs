@@ -9,6 +9,7 @@
 
 mod addon_version;
 mod asg;
+mod beats;
 mod breaks;
 mod calendar;
 mod caller;

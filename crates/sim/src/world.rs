@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::asg;
+use crate::beats::Beats;
 use crate::calendar::Calendar;
 use crate::caller::{Caller, credential};
 use crate::catalogue::Catalogue;
@@ -41,6 +42,10 @@ pub struct World {
     pub(crate) kubernetes_at: Option<KubeEndpoint>,
     /// What will happen by itself, in order of time.
     agenda: Vec<(Ms, Item)>,
+    /// When something happens next by itself in each cluster.
+    beats: Beats,
+    /// Whether any cluster has, or had, an inside.
+    inside: bool,
     /// Nothing happens before this instant.
     next_due: Ms,
 }
@@ -75,6 +80,8 @@ impl World {
             now: start,
             kubernetes_at: None,
             agenda: Vec::new(),
+            beats: Beats::default(),
+            inside: false,
             next_due: Ms::MAX,
         };
         for cluster in fleet.clusters {
@@ -147,6 +154,7 @@ impl World {
         let mut cluster = Cluster::new(spec, &self.place, &self.catalogue, now, created);
         ops::people::start_earlier_updates(&mut cluster, now);
         cluster.advance(now);
+        self.inside |= cluster.kubernetes.is_some();
         self.clusters.insert(name.clone(), cluster);
         self.freeze_insights(&name);
     }
@@ -157,16 +165,28 @@ impl World {
         while self.next_due <= now {
             let at = self.next_due;
             self.now = self.now.max(at);
-            for cluster in self.clusters.values_mut() {
-                cluster.advance(at);
+            let mut changed = self.beats.due(at);
+            for name in &changed {
+                if let Some(cluster) = self.clusters.get_mut(name) {
+                    cluster.advance(at);
+                }
             }
+            let mut known = true;
             while let Some(first) = self.agenda.first()
                 && first.0 <= at
             {
                 let (_, item) = self.agenda.remove(0);
+                match item.cluster() {
+                    Some(name) => changed.push(name.to_owned()),
+                    None => known = false,
+                }
                 self.happen(item);
             }
-            self.plan_ahead();
+            if known {
+                self.plan_ahead_in(&changed);
+            } else {
+                self.plan_ahead();
+            }
         }
         self.now = now;
     }
@@ -182,9 +202,30 @@ impl World {
         for cluster in self.clusters.values_mut() {
             cluster.settle_kubernetes(self.now);
         }
+        self.beats.clear();
+        for (name, cluster) in &self.clusters {
+            self.beats.set(name, cluster.next_beat());
+        }
+        self.plan_next();
+    }
+
+    /// The same where it is known which clusters something may have started in: what there is to do does not grow with
+    /// the number of the others.
+    fn plan_ahead_in(&mut self, names: &[String]) {
+        // What happens inside one cluster may follow from something that happened elsewhere.
+        if self.inside {
+            return self.plan_ahead();
+        }
+        for name in names {
+            self.beats.set(name, self.clusters.get(name).and_then(Cluster::next_beat));
+        }
+        self.plan_next();
+    }
+
+    fn plan_next(&mut self) {
         self.agenda.sort_by_key(|(at, _)| *at);
-        let beats = self.clusters.values().filter_map(Cluster::next_beat);
-        self.next_due = beats.chain(self.agenda.first().map(|(at, _)| *at)).min().unwrap_or(Ms::MAX);
+        let first = self.agenda.first().map(|(at, _)| *at);
+        self.next_due = self.beats.next().into_iter().chain(first).min().unwrap_or(Ms::MAX);
     }
 
     fn happen(&mut self, item: Item) {
@@ -206,7 +247,7 @@ impl World {
     /// A refresh of insights ends then.
     pub(crate) fn refresh_at(&mut self, at: Ms, cluster: &str) {
         self.agenda.push((at, Item::Refresh(cluster.to_owned())));
-        self.plan_ahead();
+        self.plan_ahead_in(&[cluster.to_owned()]);
     }
 
     /// No fault strikes any more, and updates that hang fail. Others take the course that was set when they began.
@@ -274,7 +315,11 @@ impl World {
         }
         let done = ops::perform(self, call)?;
         if done.mutated {
-            self.plan_ahead();
+            match &call.cluster {
+                // A group may be another cluster's by now.
+                Some(name) if !asg::takes(call.operation) => self.plan_ahead_in(std::slice::from_ref(name)),
+                _ => self.plan_ahead(),
+            }
         }
         Ok(done)
     }
@@ -309,6 +354,15 @@ impl World {
 }
 
 impl Item {
+    /// The only cluster that it changes, if that is known.
+    fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::Delete(name) | Self::Appear(name, _) | Self::Refresh(name) => Some(name),
+            Self::Create(spec) => Some(&spec.name),
+            Self::Act(_) => None,
+        }
+    }
+
     fn is_of(&self, cluster: &str) -> bool {
         match self {
             Self::Delete(name)

@@ -9,6 +9,10 @@ use eks_upgrade_bench::report::Report;
 use eks_upgrade_bench::simulated::{Simulated, campaign};
 use eks_upgrade_bench::{budgets, print, simulated};
 
+/// A campaign of ten thousand clusters allocates a few billion times.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long after the end of an EKS update it is known, and what that costs: by our wait rule and by those of eksctl, the
 /// AWS CLI, Terraform and eksupgrade. Then, in the simulator, how long whole upgrades take next to what EKS needs for
 /// them, and what they cost.

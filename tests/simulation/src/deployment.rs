@@ -1,6 +1,8 @@
 //! A whole deployment in one thread: the shipped use cases behind the real state machines, the table in memory, the
 //! simulator of EKS behind the shipped AWS adapter.
 
+mod side_by_side;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,10 +21,11 @@ use eks_upgrade_pipeline::plan::PlanRun;
 use eks_upgrade_pipeline::ports::{Affected, EksDown, Health, Hears, Time};
 use eks_upgrade_pipeline::question::Replied;
 use eks_upgrade_tests::asl::{self, Ask, Call, Engine, ExecutionId, Failure};
-use eks_upgrade_tests::{Table, VirtualClock, ada, finish, home, lambda, machines, word};
+use eks_upgrade_tests::{Table, VirtualClock, ada, died, finish, handled, home, machines, word};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+pub use self::side_by_side::SideBySide;
 use crate::lie::Lie;
 use crate::phrasebook::Phrasebook;
 use crate::trace::{Happened, Trace};
@@ -115,7 +118,13 @@ impl Deployment {
 
     /// Campaigns that intake asked for begin.
     fn start_campaigns(&self) {
-        let wanted: Vec<CampaignInput> = self.table.memory.kept().started.clone();
+        let wanted: Vec<CampaignInput> = {
+            let kept = self.table.memory.kept();
+            if kept.started.len() == self.started.borrow().len() {
+                return;
+            }
+            kept.started.clone()
+        };
         for input in wanted {
             let name = format!("{}-{}", input.campaign, input.generation);
             if self.started.borrow_mut().insert(name.clone()) {
@@ -136,11 +145,8 @@ impl Deployment {
         } else {
             engine.abort(id, self.now_s());
         }
-        let over = engine.take_over();
         drop(engine);
-        for arn in over {
-            self.over(&arn);
-        }
+        self.note_over();
     }
 
     /// Throws the kill switch, or lifts it.
@@ -243,35 +249,40 @@ impl Deployment {
 
     fn invoke(&self, function: &str, payload: Value) -> Result<Value, Failure> {
         self.entered();
-        let answer = self.run(function, payload);
-        let function = function.trim_matches(['$', '{', '}']).replace("FunctionArn", "");
-        let told = answer.clone().map_err(|failure| failure.error);
-        self.trace.add(Happened::Answered { function, answer: told });
+        let answer = finish(self.run(function, payload)).unwrap_or_else(|| Err(died()));
+        self.tell_answer(function, &answer);
         answer
     }
 
-    fn run(&self, function: &str, payload: Value) -> Result<Value, Failure> {
+    fn tell_answer(&self, function: &str, answer: &Result<Value, Failure>) {
+        let function = function.trim_matches(['$', '{', '}']).replace("FunctionArn", "");
+        let answer = answer.clone().map_err(|failure| failure.error);
+        self.trace.add(Happened::Answered { function, answer });
+    }
+
+    async fn run(&self, function: &str, payload: Value) -> Result<Value, Failure> {
         let (ledger, time) = (&*self.table, self.clock.clone());
         match function {
             "${PlanFunctionArn}" => {
                 let policy = self.policy.borrow().clone();
                 let eks = self.reading.clone();
                 let plan = PlanRun { eks, ledger, executions: ledger, time, policy, home: home() };
-                lambda(payload, async |request: PlanRequest| Box::pin(plan.plan(&request)).await)
+                handled(payload, async |request: PlanRequest| Box::pin(plan.plan(&request)).await).await
             }
             "${DecideFunctionArn}" => {
                 let eks = self.reading.clone();
                 let campaigns =
                     Campaigning { eks: eks.clone(), ledger, executions: ledger, time: time.clone() };
                 let decide = Decide { eks, ledger, time };
-                lambda(payload, async |question: Question| match question {
+                handled(payload, async |question: Question| match question {
                     Question::Run(asked) => decide.answer(&asked).await.map(Replied::Run),
                     Question::Campaign(asked) => campaigns.answer(&asked).await.map(Replied::Campaign),
                 })
+                .await
             }
             "${ActFunctionArn}" => {
                 let act = Act { eks: self.acting.clone(), ledger, time };
-                lambda(payload, async |request: ActRequest| Box::pin(act.act(&request)).await)
+                handled(payload, async |request: ActRequest| Box::pin(act.act(&request)).await).await
             }
             "${IntakeFunctionArn}" => {
                 let intake = Intake {
@@ -284,7 +295,7 @@ impl Deployment {
                     home: home(),
                     sources: vec!["aws.health".into()],
                 };
-                lambda(payload, async |event: Value| intake.take(&event).await)
+                handled(payload, async |event: Value| intake.take(&event).await).await
             }
             other => panic!("there is no function {other}"),
         }
@@ -296,6 +307,11 @@ impl Deployment {
 
     fn over(&self, arn: &str) {
         self.table.memory.kept().over.insert(word(arn));
+    }
+
+    fn note_over(&self) {
+        let over = self.engine.borrow_mut().take_over();
+        over.iter().for_each(|arn| self.over(arn));
     }
 }
 

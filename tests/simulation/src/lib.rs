@@ -10,11 +10,13 @@
 // Only tests and the proof use this crate: a broken assumption in it has to stop them at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
+pub mod alarms;
 pub mod chance;
 pub mod coverage;
 pub mod deployment;
 pub mod lie;
 pub mod phrasebook;
+pub mod retries;
 pub mod run;
 pub mod story;
 mod tape;

@@ -36,7 +36,8 @@ pub struct Phrasebook {
     open: bool,
 }
 
-/// More phrases than this are not kept: a story knows a few hundred, and shares dozens with others.
+/// More phrases than this, and as many older ones, are not kept: a story knows a few hundred, and shares dozens with
+/// others; of a campaign, a cluster that is being upgraded has a hundred.
 const PHRASES_MAX: usize = 4_000;
 
 /// What is known of a call, after what EKS has answered to it so far.
@@ -47,9 +48,32 @@ enum Phrase {
     Means(Box<dyn Any>),
 }
 
+/// Phrases by the call and the answers. The older ones go when there are enough that were said since.
+#[derive(Default)]
+struct Pages {
+    fresh: HashMap<String, Phrase>,
+    older: HashMap<String, Phrase>,
+}
+
+impl Pages {
+    fn get(&mut self, said: &str) -> Option<&Phrase> {
+        if let Some((said, phrase)) = self.older.remove_entry(said) {
+            self.fresh.entry(said).or_insert(phrase);
+        }
+        self.fresh.get(said)
+    }
+
+    /// Makes room for one more conversation.
+    fn turn(&mut self) {
+        if self.fresh.len() > PHRASES_MAX {
+            self.older = std::mem::take(&mut self.fresh);
+        }
+    }
+}
+
 thread_local! {
-    /// By the call and the answers. Shared by all stories of a thread.
-    static PHRASES: RefCell<HashMap<String, Phrase>> = RefCell::default();
+    /// Shared by all stories of a thread.
+    static PHRASES: RefCell<Pages> = RefCell::default();
 }
 
 /// What a call does next.
@@ -59,7 +83,7 @@ enum Known<T> {
 }
 
 fn look_up<T: Clone + 'static>(said: &str) -> Option<Known<T>> {
-    PHRASES.with_borrow(|phrases| match phrases.get(said)? {
+    PHRASES.with_borrow_mut(|phrases| match phrases.get(said)? {
         Phrase::Asks(request) => Some(Known::Asks(request.clone())),
         Phrase::Means(value) => value.downcast_ref().cloned().map(Known::Means),
     })
@@ -68,16 +92,14 @@ fn look_up<T: Clone + 'static>(said: &str) -> Option<Known<T>> {
 /// Notes down a whole conversation; of one that EKS refuses, what was asked.
 fn note<T: Clone + 'static>(call: String, tape: &Tape, value: &T) {
     PHRASES.with_borrow_mut(|phrases| {
-        if phrases.len() > PHRASES_MAX {
-            phrases.clear();
-        }
+        phrases.turn();
         let mut said = call;
         for exchange in tape.exchanges() {
-            phrases.entry(said.clone()).or_insert_with(|| Phrase::Asks(exchange.request.clone()));
+            phrases.fresh.entry(said.clone()).or_insert_with(|| Phrase::Asks(exchange.request.clone()));
             let Some(answer) = plain(&exchange.answer) else { return };
             go_on(&mut said, answer);
         }
-        phrases.insert(said, Phrase::Means(Box::new(value.clone())));
+        phrases.fresh.insert(said, Phrase::Means(Box::new(value.clone())));
     });
 }
 

@@ -30,8 +30,8 @@ pub struct Asked {
 #[derive(Debug, Default)]
 struct State {
     limit: Option<Limit>,
-    /// Calls that are left, and since when; the bucket is full before the first.
-    left: Option<(i64, u32)>,
+    /// Thousandths of calls that are left, and since which millisecond; the bucket is full before the first.
+    left: Option<(i64, u64)>,
     asked: Vec<Asked>,
 }
 
@@ -46,7 +46,7 @@ impl Throttle {
         (state.limit, state.left) = (Some(limit), None);
     }
 
-    /// Every call so far.
+    /// Every try of a call so far.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         self.state().asked.clone()
@@ -54,24 +54,30 @@ impl Throttle {
 
     /// One call more; whether it is taken. What is refused costs nothing.
     pub fn takes(&self, at: Timestamp) -> bool {
-        let at_s = at.as_second();
+        let (at_s, at_ms) = (at.as_second(), at.as_millisecond());
         let mut state = self.state();
         let taken = state.limit.is_none_or(|limit| {
-            let (since_s, left) = state.left.unwrap_or((at_s, limit.at_once));
-            let seconds = u32::try_from(at_s - since_s).unwrap_or(0);
-            let left = left.saturating_add(seconds.saturating_mul(limit.a_second)).min(limit.at_once);
-            state.left = Some((at_s, left.saturating_sub(1)));
-            left > 0
+            let brim = 1_000 * u64::from(limit.at_once);
+            let (since_ms, left) = state.left.unwrap_or((at_ms, brim));
+            let passed_ms = u64::try_from(at_ms - since_ms).unwrap_or(0);
+            // So many calls a second are as many thousandths a millisecond.
+            let left = left.saturating_add(passed_ms.saturating_mul(limit.a_second.into())).min(brim);
+            let taken = left >= 1_000;
+            state.left = Some((at_ms, if taken { left - 1_000 } else { left }));
+            taken
         });
         state.asked.push(Asked { at_s, taken });
         taken
     }
 }
 
+/// The status of [`refusal`].
+pub(crate) const STATUS: u16 = 429;
+
 /// What EKS says to a call too many.
 pub(crate) fn refusal() -> Response {
     Response {
-        status: 429,
+        status: STATUS,
         headers: vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("x-amzn-errortype".to_owned(), "ThrottlingException".to_owned()),
@@ -96,7 +102,9 @@ mod tests {
             (0..times).filter(|_| throttle.takes(at)).count()
         };
         assert_eq!([takes(0, 5), takes(1, 5), takes(1, 1), takes(60, 5)], [3, 2, 0, 3]);
-        assert_eq!(throttle.asked().iter().filter(|asked| !asked.taken).count(), 2 + 3 + 1 + 2);
+        let half_later = Timestamp::from_millisecond(60_500).unwrap();
+        assert_eq!([throttle.takes(half_later), throttle.takes(half_later)], [true, false]);
+        assert_eq!(throttle.asked().iter().filter(|asked| !asked.taken).count(), 2 + 3 + 1 + 2 + 1);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -22,14 +23,26 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use eks_upgrade_pipeline::ports::Time;
+use eks_upgrade_aws::eks::AwsEks;
+use eks_upgrade_pipeline::ports::{Eks, Time};
 use eks_upgrade_sim::{Request, Response, World};
-use eks_upgrade_tests::{Faults, VirtualClock};
+use eks_upgrade_tests::{Faults, VirtualClock, finish, home};
 
+use crate::alarms::Alarms;
 use crate::lie::Lie;
+use crate::retries::{BUDGET, Retries};
 use crate::tape::{Answer, Tape};
 use crate::throttle::{self, Throttle};
 use crate::trace::Trace;
+
+/// What is done again that was throttled.
+#[derive(Clone, Debug)]
+enum Again {
+    /// By us, as the SDK would.
+    Ours(Retries),
+    /// By the SDK, which sleeps by these alarms.
+    Sdk(Alarms),
+}
 
 /// The simulated world, the log of what it was asked, and the weather on the way there.
 #[derive(Clone)]
@@ -40,6 +53,7 @@ pub struct Wire {
     trace: Trace,
     lie: Option<Lie>,
     throttle: Option<Arc<Throttle>>,
+    again: Option<Again>,
     /// Of the call that is going on, if anybody wants it.
     tape: Arc<Mutex<Option<Tape>>>,
 }
@@ -67,6 +81,7 @@ impl Wire {
             trace,
             lie,
             throttle: None,
+            again: None,
             tape: Arc::default(),
         }
     }
@@ -77,29 +92,75 @@ impl Wire {
         Self { throttle: Some(throttle), ..self }
     }
 
+    /// The same with retries of what is throttled, as the SDK of functions makes them.
+    #[must_use]
+    pub fn retrying(self, retries: Retries) -> Self {
+        Self { again: Some(Again::Ours(retries)), ..self }
+    }
+
+    /// The same with the SDK's own. It has one budget for them in a process, which is filled here; until the last call
+    /// over this wire, no other may retry. Nothing may be looked up, as that gives nothing back to the budget.
+    #[must_use]
+    pub fn retrying_by_sdk(self, alarms: Alarms) -> Self {
+        let wire = Self { again: Some(Again::Sdk(alarms)), ..self };
+        let free = Self { throttle: None, ..wire.clone() };
+        let eks = AwsEks::new(&free.sdk(), home(), Vec::new());
+        for _ in 0..BUDGET {
+            assert!(matches!(finish(eks.calendar(&home())), Some(Ok(_))), "nothing goes wrong here");
+        }
+        wire
+    }
+
     /// The world at its end.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What clients are made from. The SDK's own retries are off: they keep a budget that outlives a simulation.
+    /// What clients are made from. Unless they are asked for, the SDK's own retries are off: they keep a budget that
+    /// outlives a simulation.
     #[must_use]
     pub fn sdk(&self) -> SdkConfig {
         let credentials = Credentials::new("AKIDSIMULATION", "none", None, None, "simulation");
-        SdkConfig::builder()
+        let (retries, alarms) = match &self.again {
+            Some(Again::Sdk(alarms)) => (RetryConfig::standard(), Some(alarms.clone())),
+            Some(Again::Ours(_)) | None => (RetryConfig::disabled(), None),
+        };
+        let mut sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .identity_cache(IdentityCache::no_cache())
-            .retry_config(RetryConfig::disabled())
+            .retry_config(retries)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .time_source(Ticks(self.clock.clone()))
-            .http_client(self.clone())
-            .build()
+            .http_client(self.clone());
+        sdk.set_sleep_impl(alarms.map(SharedAsyncSleep::new));
+        sdk.build()
     }
 
     /// Carries a request to the world and the answer back, through whatever befalls them.
     pub(crate) async fn carry(&self, request: &Request) -> Answer {
+        let Some(Again::Ours(retries)) = &self.again else { return self.carry_once(request).await };
+        let mut times = 1;
+        loop {
+            let answer = self.carry_once(request).await;
+            match &answer {
+                Ok(response) if response.status == throttle::STATUS => {
+                    if !retries.pause(times).await {
+                        return answer;
+                    }
+                    times += 1;
+                }
+                Ok(_) => {
+                    retries.worked();
+                    return answer;
+                }
+                Err(_) => return answer,
+            }
+        }
+    }
+
+    async fn carry_once(&self, request: &Request) -> Answer {
         let answer = self.faults.around(|| self.ask(request)).await;
         let response = answer.map_err(|_| "connection reset")?;
         if response.dropped { Err("connection closed before an answer") } else { Ok(response) }

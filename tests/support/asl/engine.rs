@@ -51,6 +51,10 @@ pub enum Turn {
 pub struct Engine {
     pub(super) machines: BTreeMap<String, Machine>,
     pub(super) executions: Vec<Record>,
+    /// Those that go on. Of all that ever were most are over, where many clusters are upgraded.
+    pub(super) running: BTreeSet<ExecutionId>,
+    /// The oldest of each machine and name.
+    named: BTreeMap<(String, String), ExecutionId>,
     pub(super) fibers: BTreeMap<FiberId, Fiber>,
     fibers_begun: usize,
     pub(super) history: Vec<Entered>,
@@ -68,6 +72,8 @@ impl Engine {
         Self {
             machines,
             executions: Vec::new(),
+            running: BTreeSet::new(),
+            named: BTreeMap::new(),
             fibers: BTreeMap::new(),
             fibers_begun: 0,
             history: Vec::new(),
@@ -121,12 +127,13 @@ impl Engine {
 
     /// The executions that nothing waits for and that are not over.
     pub fn running(&self) -> impl Iterator<Item = ExecutionId> {
-        let heads = self
-            .executions
-            .iter()
-            .enumerate()
-            .filter(|(at, record)| record.is_running() && record.head.0 == *at);
-        heads.map(|(at, _)| ExecutionId(at))
+        self.running.iter().copied().filter(|id| self.executions[id.0].head == *id)
+    }
+
+    /// The oldest execution of a machine that has this name.
+    pub(super) fn named(&self, machine: &str, name: &str) -> Option<ExecutionId> {
+        let machine = &self.machines.get(machine)?.name;
+        self.named.get(&(machine.clone(), name.to_owned())).copied()
     }
 
     /// The state that an execution entered last, those of Maps' items aside.
@@ -336,6 +343,8 @@ impl Engine {
         let id = ExecutionId(self.executions.len());
         let record = Record::new(machine, name, input.clone(), head.unwrap_or(id), now_s);
         let level = record.machine.level.clone();
+        self.named.entry((record.machine.name.clone(), record.name.clone())).or_insert(id);
+        self.running.insert(id);
         self.executions.push(record);
         self.spawn(id, level, Variables::new(), input, None, now_s);
         id
@@ -377,6 +386,9 @@ impl Engine {
 
     /// Ends fibers from outside, with the items of their Maps and the executions that they wait for.
     pub(super) fn drop_fibers(&mut self, mut doomed: BTreeSet<FiberId>, now_s: i64) {
+        if doomed.is_empty() {
+            return;
+        }
         loop {
             let below = |fiber: &Fiber| fiber.map.is_some_and(|(map, _)| doomed.contains(&map));
             let more: BTreeSet<FiberId> =
@@ -388,12 +400,12 @@ impl Engine {
             }
         }
         self.fibers.retain(|id, _| !doomed.contains(id));
-        for at in 0..self.executions.len() {
-            let record = &mut self.executions[at];
+        for id in self.running.clone() {
+            let record = &mut self.executions[id.0];
             let waited_for = record.waiters.iter().any(|waiter| doomed.contains(waiter));
             record.waiters.retain(|waiter| !doomed.contains(waiter));
             if waited_for && record.waiters.is_empty() && record.is_running() {
-                self.abort(ExecutionId(at), now_s);
+                self.abort(id, now_s);
             }
         }
     }
@@ -405,6 +417,7 @@ impl Engine {
         if !record.is_running() {
             return;
         }
+        self.running.remove(&id);
         record.status = status;
         record.stopped_s = now_s;
         record.variables = variables.unwrap_or_else(|| std::mem::take(&mut record.variables));

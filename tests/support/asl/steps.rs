@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::asl::definition::{Assign, Choice, Exit, Map, State, Task};
 use crate::asl::engine::{Engine, Entered, Turn, Waited};
 use crate::asl::expression::{Failure, Scope, Template, Variables, json as plain, object};
-use crate::asl::fiber::{ExecutionId, Fiber, FiberId, Items, Phase, Record, Status};
+use crate::asl::fiber::{Fiber, FiberId, Items, Phase, Status};
 use crate::asl::retry::is_for;
 use crate::asl::tasks::{self, Call, Resource, StartExecution};
 
@@ -180,14 +180,10 @@ impl Engine {
         let input = JValue::from(asked.input);
         let waits = resource == Resource::Run;
         let head = waits.then_some(parent.head);
-        let machine = self.machines.get(&asked.state_machine_arn).map(|machine| machine.name.as_str());
-        let same = |other: &Record| other.name == name && Some(other.machine.name.as_str()) == machine;
-        let child = match self.executions.iter().position(same) {
+        let child = match self.named(&asked.state_machine_arn, &name) {
             None => self.begin(&asked.state_machine_arn, name, input, head, now_s),
             // Step Functions gives back the one that runs.
-            Some(at) if self.executions[at].is_running() && self.executions[at].input == input => {
-                ExecutionId(at)
-            }
+            Some(id) if self.executions[id.0].is_running() && self.executions[id.0].input == input => id,
             Some(_) => {
                 let why = format!("Execution Already Exists: '{name}'");
                 return Err(Failure::new("StepFunctions.ExecutionAlreadyExistsException", why));
@@ -207,9 +203,12 @@ impl Engine {
 
     /// What was asked of the world, or waited for, is over.
     pub(super) fn task_ended(&mut self, id: FiberId, result: Result<JValue, Failure>, now_s: i64) {
-        self.fiber(id).forget_call();
-        for record in &mut self.executions {
-            record.waiters.retain(|waiter| *waiter != id);
+        let fiber = self.fiber(id);
+        fiber.forget_call();
+        if matches!(fiber.phase, Phase::Child) {
+            for child in &self.running {
+                self.executions[child.0].waiters.retain(|waiter| *waiter != id);
+            }
         }
         match result {
             Ok(result) => self.leave(id, Some(result), now_s),

@@ -14,7 +14,7 @@ mod machine;
 mod state;
 mod template;
 
-pub(crate) use api::{locate, operation, perform, targeted};
+pub(crate) use api::{locate, operation, perform, takes, targeted};
 pub(crate) use group::AutoScalingGroup;
 pub(crate) use machine::Machine;
 pub(crate) use template::LaunchTemplate;

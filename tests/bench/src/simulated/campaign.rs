@@ -1,8 +1,9 @@
 //! Many clusters in one campaign, with and without a limit on the calls that the account may make.
 //!
-//! The simulator has no time between a function's calls, and the SDK's own retries are off in it: a function that is
-//! throttled fails, and the state machine tries it again after a delay with full jitter. On EKS the SDK tries twice
-//! more before that. What is measured is therefore the worse case. The limit holds from when the notice was taken in.
+//! What is throttled is tried again as where it ships: by the SDK, up to twice and within three seconds, and then by the
+//! state machine, which lets the function begin anew after a delay with full jitter. A function that pauses holds up no
+//! other. Calls take no time: a function makes all of its own at one instant. The limit holds from when the notice was
+//! taken in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::Unmeasured;
 use super::clusters;
-use super::stage::{Stage, each};
+use super::stage::{Crowd, Stage, each};
 
 /// Clusters of a campaign, unless told otherwise: standard ones, each one minor behind.
 pub const CLUSTERS: usize = 200;
@@ -74,9 +75,12 @@ impl Told {
 
 /// A row a limit.
 pub fn measure(seed: u64, clusters: usize) -> Result<Vec<CampaignRow>, Unmeasured> {
-    let count = u64::try_from(LIMITS_A_SECOND.len()).unwrap_or_default();
-    let limit = |at: u64| usize::try_from(at).ok().and_then(|at| LIMITS_A_SECOND.get(at).copied().flatten());
-    let told = each(0, count, |at| tell(seed, clusters, limit(at)))?;
+    // The one with the least takes the longest, and comes first.
+    let limits: Vec<Option<u32>> = LIMITS_A_SECOND.into_iter().rev().collect();
+    let count = u64::try_from(limits.len()).unwrap_or_default();
+    let limit = |at: u64| usize::try_from(at).ok().and_then(|at| limits.get(at).copied().flatten());
+    let mut told = each(0, count, |at| tell(seed, clusters, limit(at), false))?;
+    told.reverse();
     let free = told.first().ok_or(Unmeasured::Nothing)?;
     Ok(LIMITS_A_SECOND.iter().zip(&told).map(|(limit, told)| row(*limit, clusters, told, free)).collect())
 }
@@ -108,11 +112,12 @@ fn number(count: impl TryInto<u32>) -> f64 {
     count.try_into().map_or(f64::NAN, f64::from)
 }
 
-fn tell(seed: u64, count: usize, limit_a_second: Option<u32>) -> Result<Told, Unmeasured> {
+fn tell(seed: u64, count: usize, limit_a_second: Option<u32>, by_sdk: bool) -> Result<Told, Unmeasured> {
     let names: Vec<String> = (0..count).map(|at| format!("c{at:03}")).collect();
     let fleet: Vec<Value> = names.iter().map(|name| clusters::standard(name, 1)).collect();
     let throttle = Arc::new(Throttle::default());
-    let stage = Stage::throttled(seed, &fleet, &policy(count), throttle.clone())?;
+    let crowd = Crowd { throttle: throttle.clone(), by_sdk };
+    let stage = Stage::crowded(seed, &fleet, &policy(count), crowd)?;
     for (place, listed) in names.chunks(NOTICED_MAX).enumerate() {
         stage.take(&notice(place, listed))?;
     }
@@ -167,12 +172,22 @@ mod tests {
 
     #[test]
     fn a_limit_throttles_and_all_are_upgraded_none_the_less() {
-        let free = tell(1, 12, None).unwrap();
+        let free = tell(1, 12, None, false).unwrap();
         assert_eq!(free.completed, 12);
         assert!(free.asked.iter().all(|asked| asked.taken));
-        let limited = tell(1, 12, Some(1)).unwrap();
+        let limited = tell(1, 12, Some(1), false).unwrap();
         assert_eq!(limited.completed, 12);
         assert!(limited.asked.iter().any(|asked| !asked.taken));
         assert!(limited.done_by(free.last_s()) <= free.done_s.len());
+    }
+
+    #[test]
+    fn what_is_throttled_is_tried_again_as_the_sdk_does() {
+        let throttled = |by_sdk| {
+            let asked = tell(1, 12, Some(1), by_sdk).unwrap().asked;
+            number(asked.iter().filter(|asked| !asked.taken).count()) / number(asked.len())
+        };
+        let (ours, sdk) = (throttled(false), throttled(true));
+        assert!((ours - sdk).abs() < 0.05, "of all calls {ours} were throttled, and by the SDK {sdk}");
     }
 }

@@ -12,7 +12,9 @@ use eks_upgrade_judge::What;
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_sim::World;
 use eks_upgrade_sim::fleet::Fleet;
-use eks_upgrade_simulation::deployment::Deployment;
+use eks_upgrade_simulation::alarms::Alarms;
+use eks_upgrade_simulation::deployment::{Deployment, SideBySide};
+use eks_upgrade_simulation::retries::Retries;
 use eks_upgrade_simulation::story::START;
 use eks_upgrade_simulation::throttle::Throttle;
 use eks_upgrade_simulation::trace::Trace;
@@ -33,34 +35,62 @@ pub struct Stage {
     seed: u64,
     deployment: Deployment,
     table: Arc<Table>,
+    alarms: Alarms,
+}
+
+/// Many clusters in an account that takes only so many calls.
+#[derive(Clone, Debug, Default)]
+pub struct Crowd {
+    /// What it takes.
+    pub throttle: Arc<Throttle>,
+    /// Whether the SDK itself tries again what was not taken, and not we in its way. Takes much longer, and no other
+    /// stage may be played meanwhile.
+    pub by_sdk: bool,
 }
 
 impl Stage {
     /// A deployment with this policy, and an account with these clusters.
     pub fn new(seed: u64, clusters: &[Value], policy: &Value) -> Result<Self, Unmeasured> {
-        Self::throttled(seed, clusters, policy, Arc::default())
+        Self::set(seed, clusters, policy, None)
     }
 
-    /// The same with a limit on the calls of the account.
-    pub fn throttled(
-        seed: u64,
-        clusters: &[Value],
-        policy: &Value,
-        throttle: Arc<Throttle>,
-    ) -> Result<Self, Unmeasured> {
+    /// The same with many clusters. What happens is not kept, and what is throttled is tried again, as where it ships.
+    pub fn crowded(seed: u64, clusters: &[Value], policy: &Value, crowd: Crowd) -> Result<Self, Unmeasured> {
+        Self::set(seed, clusters, policy, Some(crowd))
+    }
+
+    fn set(seed: u64, clusters: &[Value], policy: &Value, crowd: Option<Crowd>) -> Result<Self, Unmeasured> {
         let fleet = json!({
             "seed": seed, "start": START, "support_plan": "none", "health_events": [], "clusters": clusters,
         });
         let start: Timestamp = START.parse()?;
         let clock = VirtualClock::starting_at(start);
+        let alarms = Alarms::new(clock.clone());
         let faults = Arc::new(Faults::default());
         let table = Arc::new(Table::new(faults.clone()).reading_on());
-        let trace = Trace::new(clock.clone(), table.clone());
+        let mut trace = Trace::new(clock.clone(), table.clone());
+        if crowd.is_some() {
+            trace = trace.deaf();
+        }
         let world = World::new(Fleet::parse(&fleet.to_string())?, start);
-        let wire = Wire::new(world, clock.clone(), faults, trace.clone(), None).throttled(throttle);
-        let deployment = Deployment::new(wire, table.clone(), clock, trace, None).jittered(seed);
+        let mut wire = Wire::new(world, clock.clone(), faults, trace.clone(), None);
+        let by_sdk = crowd.as_ref().is_some_and(|crowd| crowd.by_sdk);
+        if let Some(Crowd { throttle, .. }) = crowd {
+            wire = wire.throttled(throttle);
+            wire = if by_sdk {
+                // The SDK draws its pauses from the generator of the thread.
+                fastrand::seed(seed);
+                wire.retrying_by_sdk(alarms.clone())
+            } else {
+                wire.retrying(Retries::new(alarms.clone(), seed))
+            };
+        }
+        let mut deployment = Deployment::new(wire, table.clone(), clock, trace, None).jittered(seed);
+        if by_sdk {
+            deployment = deployment.translating_all();
+        }
         deployment.deploy(policy);
-        Ok(Self { seed, deployment, table })
+        Ok(Self { seed, deployment, table, alarms })
     }
 
     /// Lets the deployment go by what was learned before.
@@ -111,7 +141,8 @@ impl Stage {
     /// Lets everything go on to its end.
     pub fn play(&self) -> Result<(), Unmeasured> {
         let longest_s = self.now_s() + 86_400 * LONGEST_D;
-        while self.deployment.is_busy() && self.now_s() < longest_s && self.deployment.turn(longest_s) {}
+        let mut functions = SideBySide::new(&self.deployment, self.alarms.clone());
+        while functions.is_busy() && self.now_s() < longest_s && functions.turn(longest_s) {}
         if self.deployment.is_busy() { Err(self.not_plain("it does not end".into())) } else { Ok(()) }
     }
 

@@ -59,6 +59,11 @@ pub(crate) fn targeted(target: &str) -> Option<&'static str> {
     PARAMETERS.into_iter().find(|name| *name == action)
 }
 
+/// Whether an operation is about groups, or about what EC2 has of them.
+pub(crate) fn takes(operation: &str) -> bool {
+    SCALING.contains(&operation) || COMPUTE.contains(&operation)
+}
+
 /// Performs a call of one of these operations.
 pub(crate) fn perform(world: &mut World, call: &Call) -> Result<Done, ApiError> {
     match call.operation {
@@ -86,7 +91,7 @@ pub(crate) fn perform(world: &mut World, call: &Call) -> Result<Done, ApiError> 
 
 /// Finds the cluster and the group that the call is about, for those who log it and for faults to match.
 pub(crate) fn locate(world: &World, call: &mut Call) {
-    if !SCALING.contains(&call.operation) && !COMPUTE.contains(&call.operation) {
+    if !takes(call.operation) {
         return;
     }
     let form = Form::of(call);
