@@ -90,6 +90,23 @@ fn a_control_plane_that_somebody_took_back_or_on_has_the_roll_taken_back_first()
 }
 
 #[test]
+fn the_same_of_a_run_that_was_interrupted_and_is_gone_on_with() {
+    let fleet = fleet();
+    let mut interrupted = paused(&fleet);
+    let run = interrupted.run();
+    interrupted.abort();
+    fleet.eks.change("prod-a", |cluster| {
+        cluster.cluster.version = "1.34".parse().unwrap();
+        cluster.addons.remove("kube-proxy");
+    });
+    let resume = json!({"cluster": "prod-a", "resume": run.as_str()});
+    let told = told(&fleet, &mut fleet.start(resume)).halted("RolledBack");
+    assert_eq!(replicas(&fleet), 2);
+    assert!(told.state.paused_autoscaler().is_none());
+    nothing_is_cordoned(&fleet);
+}
+
+#[test]
 fn a_cluster_that_is_gone_or_another_one_by_now_is_not_touched_and_people_are_told() {
     let gone: fn(&Fleet) = |fleet| {
         fleet.eks.state().clusters.clear();

@@ -113,6 +113,16 @@ fn a_regression_that_lasts_has_the_roll_taken_back_before_the_run_stops() {
     });
 }
 
+#[test]
+fn a_cluster_that_nobody_can_look_into_is_not_waited_for_for_ever() {
+    let fleet = fleet(IN_PLACE, inside(2, 2));
+    let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    execution.until_at("RollSelfManagedNodes");
+    fleet.eks.within("prod-a", |inner| inner.unreachable = Some("no route to its endpoint".into()));
+    told(&fleet, &mut execution).halted("InsideUnseen");
+    fleet.eks.within("prod-a", |inner| assert_eq!(inner.done, [""; 0], "nothing was begun"));
+}
+
 /// Every mishap at every port call of a roll: the run still ends, whole.
 #[test]
 fn whatever_dies_the_next_goes_on() {

@@ -390,6 +390,7 @@ fn wanted(
         may_force: *strategy != NodeStrategy::Rolling || controls.consent(&scope, now).is_some(),
         paused_elsewhere: state.paused_elsewhere(&step.id).cloned(),
         needed_elsewhere: state.needed_elsewhere(&step.id).is_some(),
+        since: in_flight_since(state, step).unwrap_or(now),
         token: Token::of(&state.run, state.plan.as_ref().map_or(0, |plan| plan.revision), &step.id, 0),
     })
 }
@@ -433,11 +434,15 @@ async fn give_up<L: Ledger, T: Pauses>(
     Ok((!written.is_empty()).then(|| failure.message.clone()))
 }
 
-fn in_flight_s(state: &RunState, step: &Step, now: Timestamp) -> Option<u32> {
+fn in_flight_since(state: &RunState, step: &Step) -> Option<Timestamp> {
     match state.steps.get(&step.id).map(|progress| &progress.phase) {
-        Some(Phase::InFlight { since, .. }) => Some(seconds_between(*since, now)),
+        Some(Phase::InFlight { since, .. }) => Some(*since),
         _ => None,
     }
+}
+
+fn in_flight_s(state: &RunState, step: &Step, now: Timestamp) -> Option<u32> {
+    in_flight_since(state, step).map(|since| seconds_between(since, now))
 }
 
 /// The end of a roll, unless another slice has written it meanwhile.

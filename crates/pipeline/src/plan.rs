@@ -409,8 +409,12 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         Ok(planned(&journal))
     }
 
-    /// Why a run does not go on with this cluster, or not yet, if it does not: others may have changed it since.
+    /// Why a run does not go on with this cluster, or not yet, if it does not: others may have changed it since. A roll
+    /// under way has to be taken back before the run halts: that is decided hop by hop.
     fn still(&self, journal: &Journal<'_, L, T>, cluster: &Cluster) -> Option<PlanAnswer> {
+        if journal.state.rolling().next().is_some() {
+            return None;
+        }
         match turned(&journal.state, cluster, self.time.now())? {
             Decision::Halt { code, message, next_action } => {
                 let (run, fence) = (journal.state.run.clone(), journal.fence());

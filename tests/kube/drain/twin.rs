@@ -8,7 +8,6 @@ use crate::api_server::{FakeNode, Server};
 use eks_upgrade_core::ids::Token;
 use eks_upgrade_core::remedy::{Failure, POD_EVICTION_FAILURE};
 use eks_upgrade_core::roll::{Move, Moved, Roll, Verdict, Way, pause_after};
-use eks_upgrade_kube::KubeWrites;
 use eks_upgrade_pipeline::nodes::{Rolling, Wanted};
 use eks_upgrade_pipeline::ports::inside::PodName;
 use jiff::Timestamp;
@@ -68,7 +67,7 @@ impl<'s> Twin<'s> {
     /// The roll, until the node is empty or the roll is given up; gives why it was.
     async fn drained_by_the_product(&self, may_force: bool) -> Option<Failure> {
         let caller = self.server.grant(&["eks-upgrade:kube"]);
-        let writes = KubeWrites::new(Found::of(self.server, &caller));
+        let writes = Found::of(self.server, &caller).writes();
         let workers = Workers::of(self.server, &self.namespace, self.instance.clone());
         let rolling = Rolling { inside: &writes, groups: &workers };
         let cluster = cluster(self.server);
@@ -118,6 +117,7 @@ fn wanted(may_force: bool) -> Wanted {
         may_force,
         paused_elsewhere: None,
         needed_elsewhere: false,
+        since: Timestamp::now(),
         token: Token::of(&"twin".parse().unwrap(), 1, &"workers".parse().unwrap(), 1),
     }
 }

@@ -40,11 +40,11 @@ pub(super) fn not_in_order(group: &str) -> Failure {
     )
 }
 
-/// The cluster is not seen any more.
+/// The cluster is not seen, or not any more.
 pub(super) fn unseen(why: &str) -> Failure {
     refused(
         "InsideUnseen",
-        format!("nodes and pods cannot be seen any more: {why}"),
+        format!("nodes and pods cannot be seen: {why}"),
         "let the function reach the cluster, then start again",
     )
 }

@@ -52,6 +52,8 @@ pub struct Scene<'a> {
     pub paused_elsewhere: Option<&'a Paused>,
     /// Whether another roll that is under way needs it paused, and will put it back.
     pub needed_elsewhere: bool,
+    /// Since when the step is under way, whether or not anything was done.
+    pub since: Timestamp,
     /// Now.
     pub now: Timestamp,
 }

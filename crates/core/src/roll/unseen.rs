@@ -11,8 +11,11 @@ const UNSEEN_S_MAX: u32 = 3600;
 
 pub(super) fn next(roll: Option<&Roll>, scene: &Scene<'_>, why: &str) -> Verdict {
     let wait = || Verdict::wait(HELD_S, format!("nodes and pods cannot be seen: {why}"));
-    // Nothing was done yet, and so nothing is owed.
-    let Some(roll) = roll else { return wait() };
+    let Some(roll) = roll else {
+        // Nothing was done yet, and so nothing is owed.
+        let lasts = scene.held.is_none() && seconds_between(scene.since, scene.now) >= UNSEEN_S_MAX;
+        return if lasts { Verdict::Failed(failure::unseen(why)) } else { wait() };
+    };
     let Some(since) = roll.unseen else { return Verdict::line(Moved::Unseen { why: why.to_owned() }) };
     if seconds_between(since, scene.now) < UNSEEN_S_MAX {
         return wait();

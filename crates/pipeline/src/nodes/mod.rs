@@ -49,6 +49,8 @@ pub struct Wanted {
     pub paused_elsewhere: Option<Paused>,
     /// Whether another roll that is under way needs it paused.
     pub needed_elsewhere: bool,
+    /// Since when the step is under way.
+    pub since: Timestamp,
     /// Names this roll to the cluster and to EC2: the same for every try of the same step.
     pub token: Token,
 }
@@ -87,6 +89,7 @@ where
             held,
             paused_elsewhere: wanted.paused_elsewhere.as_ref(),
             needed_elsewhere: wanted.needed_elsewhere,
+            since: wanted.since,
             now,
         };
         roll::next(roll, &scene)

@@ -211,6 +211,7 @@ fn wanted(way: Way) -> Wanted {
         may_force: false,
         paused_elsewhere: None,
         needed_elsewhere: false,
+        since: now(),
         token,
     }
 }

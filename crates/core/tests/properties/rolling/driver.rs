@@ -97,12 +97,15 @@ pub struct Walk {
     /// How often it dies, and where: asked at each line.
     pub deaths: Vec<Option<Death>>,
     moves: usize,
+    /// When the step began.
+    since: Timestamp,
 }
 
 impl Walk {
     pub fn new(world: World, order: Order) -> Self {
         let (lines, roll, deaths) = (Vec::new(), None, Vec::new());
         Self {
+            since: world.now,
             world,
             order,
             lines,
@@ -195,6 +198,7 @@ impl Walk {
             held: self.held.map(|why| Held { why, long: self.long }),
             paused_elsewhere: self.paused_elsewhere.as_ref(),
             needed_elsewhere: self.needed_elsewhere,
+            since: self.since,
             now: self.world.now,
         };
         next(self.roll.as_ref(), &scene)

@@ -259,6 +259,16 @@ fn a_cluster_that_is_not_seen_any_more_has_its_autoscaler_back_and_is_a_persons(
 }
 
 #[test]
+fn a_cluster_that_is_never_seen_is_a_persons_before_anything_is_done() {
+    let mut walk = Walk::new(world(), Order::default());
+    walk.unseen = Some("no route");
+    let since = walk.world.now;
+    assert_eq!(failed(walk.end()).code, "InsideUnseen");
+    assert!(walk.world.now.duration_since(since).as_secs() >= 3600, "it was not waited for");
+    assert!(walk.lines.is_empty(), "{:?}", walk.lines);
+}
+
+#[test]
 fn a_cluster_that_is_seen_again_in_time_is_gone_on_with() {
     let mut walk = Walk::new(world(), Order::default());
     walk.until(|walk| walk.world.autoscaler == Some(0));
