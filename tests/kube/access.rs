@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::api_server::{Caller, Server};
 use eks_upgrade_core::inside::Inside;
-use eks_upgrade_kube::{KubeReads, KubeWrites, Role};
+use eks_upgrade_kube::Role;
 use eks_upgrade_pipeline::ports::inside::{Depth, InsideWrites, Insides, PodName, TriesEvictions};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -18,7 +18,7 @@ fn stranger() -> String {
 }
 
 async fn vitals(found: Found, name: &str) -> Inside {
-    KubeReads::new(found).inside(&named(name), Depth::Vitals).await
+    found.reads().inside(&named(name), Depth::Vitals).await
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_role_that_the_cluster_does_not_know_is_told_to_get_an_entry() {
         assert!(words.contains("make an access entry") && words.contains("eks-upgrade:inspect"), "{words}");
         assert!(words.contains(Role::Inspect.file()), "{words}");
     }
-    let writes = KubeWrites::new(Found::of(server, &forged));
+    let writes = Found::of(server, &forged).writes();
     let down = writes.cordon(&named(here), "node", None).await.unwrap_err();
     assert!(down.denied && down.why.contains("eks-upgrade:kube"), "{down}");
     // The same keys with their secret are let in: it was the token.
@@ -46,7 +46,7 @@ async fn a_link_is_kept_while_it_serves_and_made_anew_once_it_does_not() {
     let Some(server) = Server::shared().await else { return };
     let caller = server.grant(&["system:masters"]);
     let found = Found::of(server, &caller);
-    let reads = KubeReads::new(found.clone());
+    let reads = found.reads();
     for _ in 0..3 {
         reads.inside(&cluster(server), Depth::Vitals).await;
     }
@@ -121,7 +121,7 @@ impl<'w> MakeWriter<'w> for Kept {
 
 /// Every call that can fail, in all the ways that somebody without rights can make it fail.
 async fn everything(found: Found, name: &str) -> String {
-    let (reads, writes) = (KubeReads::new(found.clone()), KubeWrites::new(found));
+    let (reads, writes) = (found.reads(), found.writes());
     let cluster = named(name);
     let pod = PodName { namespace: "default".into(), name: "web".into(), uid: None };
     let inside = reads.inside(&cluster, Depth::All).await;

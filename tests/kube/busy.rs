@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use eks_upgrade_core::inside::Inside;
-use eks_upgrade_kube::{KubeReads, KubeWrites};
 use eks_upgrade_pipeline::ports::inside::{Depth, Evicted, InsideWrites, Insides, PodName};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -73,8 +72,8 @@ fn refusal(code: u16, message: &str, details: &Value) -> (u16, Value) {
     (code, status)
 }
 
-fn components(found: Found) -> impl Future<Output = Inside> {
-    let reads = KubeReads::new(found);
+fn components(found: &Found) -> impl Future<Output = Inside> + use<> {
+    let reads = found.reads();
     async move { reads.inside(&named("busy"), Depth::Components).await }
 }
 
@@ -84,7 +83,7 @@ async fn a_busy_server_is_asked_again() {
     for code in [429, 503, 504] {
         let busy = refusal(code, "later", &json!({}));
         let (script, found) = Script::served([busy.clone(), busy, gone.clone()]).await;
-        let inside = components(found).await;
+        let inside = components(&found).await;
         assert!(seen(&inside.components).is_empty());
         // Three components, of which the first took three calls.
         assert_eq!(script.asked().len(), 5, "{code}");
@@ -95,7 +94,7 @@ async fn a_busy_server_is_asked_again() {
 async fn patience_ends() {
     let (script, found) = Script::served([refusal(503, "not today", &json!({}))]).await;
     let began = Instant::now();
-    let inside = components(found).await;
+    let inside = components(&found).await;
     assert!(why(&inside.components).contains("503 not today"), "{}", why(&inside.components));
     assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
     assert!((4..8).contains(&script.asked().len()), "{:?}", script.asked());
@@ -105,7 +104,7 @@ async fn patience_ends() {
 async fn a_server_that_names_a_time_out_of_reach_is_not_waited_for() {
     let (script, found) = Script::served([refusal(429, "later", &json!({"retryAfterSeconds": 60}))]).await;
     let began = Instant::now();
-    let inside = components(found).await;
+    let inside = components(&found).await;
     assert!(inside.components.get().is_err() && began.elapsed() < Duration::from_secs(5));
     assert_eq!(script.asked().len(), 1);
 }
@@ -113,7 +112,7 @@ async fn a_server_that_names_a_time_out_of_reach_is_not_waited_for() {
 #[tokio::test]
 async fn what_is_no_matter_of_patience_is_asked_once() {
     let (script, found) = Script::served([refusal(500, "broken", &json!({}))]).await;
-    let inside = components(found).await;
+    let inside = components(&found).await;
     assert!(why(&inside.components).contains("500 broken"), "{}", why(&inside.components));
     assert_eq!(script.asked().len(), 1);
 }
@@ -124,13 +123,13 @@ async fn a_budget_that_refuses_is_no_busy_server() {
     let budget =
         json!({"causes": [{"reason": "DisruptionBudget", "message": "it needs 2"}], "retryAfterSeconds": 1});
     let (script, found) = Script::served([refusal(429, "not now", &budget)]).await;
-    let evicted = KubeWrites::new(found).evict(&named("busy"), &pod).await.unwrap();
+    let evicted = found.writes().evict(&named("busy"), &pod).await.unwrap();
     assert_eq!(evicted, Evicted::NotNow("not now".into()));
     assert_eq!(script.asked().len(), 1);
 
     let (script, found) =
         Script::served([refusal(429, "too many requests", &json!({})), (201, json!({}))]).await;
-    let evicted = KubeWrites::new(found).evict(&named("busy"), &pod).await.unwrap();
+    let evicted = found.writes().evict(&named("busy"), &pod).await.unwrap();
     assert_eq!(evicted, Evicted::Leaves);
     assert_eq!(script.asked().len(), 2);
 }
@@ -139,7 +138,7 @@ async fn a_budget_that_refuses_is_no_busy_server() {
 async fn an_eviction_that_fails_for_another_reason_is_no_verdict_on_the_pod() {
     let pod = PodName { namespace: "shop".into(), name: "web".into(), uid: None };
     let (_, found) = Script::served([refusal(500, "etcd is away", &json!({}))]).await;
-    let down = KubeWrites::new(found).evict(&named("busy"), &pod).await.unwrap_err();
+    let down = found.writes().evict(&named("busy"), &pod).await.unwrap_err();
     assert!(!down.denied && down.why.contains("etcd is away"), "{down}");
 }
 
@@ -155,7 +154,7 @@ async fn a_list_that_the_server_forgot_between_pages_is_read_from_its_start() {
     let expired = refusal(410, "the continue token is too old", &json!({}));
     let (script, found) =
         Script::served([list("a", "more"), expired, list("a", "more"), list("b", "")]).await;
-    let inside = KubeReads::new(found).inside(&named("busy"), Depth::Vitals).await;
+    let inside = found.reads().inside(&named("busy"), Depth::Vitals).await;
     let names: Vec<&str> = seen(&inside.nodes).iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["a", "b"], "{:?}", script.asked());
     assert!(script.asked()[0].contains("limit=500"), "{:?}", script.asked());

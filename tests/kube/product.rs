@@ -7,9 +7,10 @@ use crate::api_server::{Caller, Server};
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use eks_upgrade_clock::Clock;
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::Seen;
-use eks_upgrade_kube::Finds;
+use eks_upgrade_kube::{Finds, KubeReads, KubeWrites};
 use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::ApiServer;
 
@@ -17,6 +18,11 @@ use eks_upgrade_pipeline::ports::inside::ApiServer;
 pub const INSPECT: &str = include_str!("../../infra/kubernetes/inspect.yaml");
 pub const DRY_RUN: &str = include_str!("../../infra/kubernetes/inspect-dry-run.yaml");
 pub const KUBE: &str = include_str!("../../infra/kubernetes/kube.yaml");
+
+/// What looks into clusters.
+pub type Reads = KubeReads<Found, Clock>;
+/// What changes their inside.
+pub type Writes = KubeWrites<Found, Clock>;
 
 /// What AWS would tell: where a server is, and with which keys somebody comes.
 #[derive(Clone)]
@@ -42,6 +48,16 @@ impl Found {
     /// The harness's server, for somebody who has a token.
     pub fn of(server: &Server, caller: &Caller) -> Self {
         Self::new(server.endpoint(), server.authority_pem(), caller)
+    }
+
+    /// What looks there.
+    pub fn reads(&self) -> Reads {
+        KubeReads::new(self.clone(), Clock::system())
+    }
+
+    /// What changes things there.
+    pub fn writes(&self) -> Writes {
+        KubeWrites::new(self.clone(), Clock::system())
     }
 
     /// How often AWS was asked where the server is.

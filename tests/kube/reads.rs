@@ -7,7 +7,6 @@ use crate::api_server::{FakeNode, Server};
 use eks_upgrade_core::inside::WorkloadKind::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use eks_upgrade_core::inside::{Backend, Inside, NodeGroupOf, ProxyMode, Seen, WorkloadKind};
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};
 use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
@@ -20,7 +19,7 @@ use objects::{CORE, KARPENTER, POOLS, workloads};
 
 /// What a member of the group sees, once its role holds.
 async fn look(server: &Server, group: &str, depth: Depth) -> Inside {
-    let reads = KubeReads::new(Found::of(server, &server.grant(&[group])));
+    let reads = Found::of(server, &server.grant(&[group])).reads();
     let look = async || {
         let inside = reads.inside(&cluster(server), depth).await;
         inside.pods.get().is_ok().then_some(inside)

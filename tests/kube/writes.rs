@@ -3,7 +3,6 @@
 use crate::api_server::{FakeNode, STOPS_AFTER_S, Server};
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::WorkloadKind;
-use eks_upgrade_kube::{KubeReads, KubeWrites};
 use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::{Depth, Evicted, InsideWrites, Insides, PodName, TriesEvictions};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
@@ -13,7 +12,7 @@ use kube::api::PostParams;
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
-use crate::product::{DRY_RUN, Found, INSPECT, KUBE, cluster};
+use crate::product::{DRY_RUN, Found, INSPECT, KUBE, Reads, Writes, cluster};
 
 const NO_BALANCERS: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
@@ -22,8 +21,8 @@ struct Inside {
     server: &'static Server,
     cluster: ClusterArn,
     namespace: String,
-    writes: KubeWrites<Found>,
-    reads: KubeReads<Found>,
+    writes: Writes,
+    reads: Reads,
 }
 
 impl Inside {
@@ -34,7 +33,7 @@ impl Inside {
             server.apply(roles).await;
         }
         let found = Found::of(server, &server.grant(&[group]));
-        let (writes, reads) = (KubeWrites::new(found.clone()), KubeReads::new(found));
+        let (writes, reads) = (found.writes(), found.reads());
         let (cluster, namespace) = (cluster(server), server.namespace(name).await);
         let looks = async || writes.inside(&cluster, Depth::Drain).await.webhooks.get().is_ok().then_some(());
         server.wait_for("the role to hold", looks).await;

@@ -5,9 +5,10 @@ use std::future::Future;
 
 use aws_config::SdkConfig;
 use eks_upgrade_core::arn::ClusterArn;
-use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::ApiServer;
+use eks_upgrade_pipeline::ports::{EksDown, Time};
 use jiff::{SignedDuration, Timestamp};
+use kube::{Client, Config};
 use tokio::sync::Mutex;
 
 use crate::link::Link;
@@ -20,14 +21,19 @@ pub trait Finds: Send + Sync {
     fn api_server(&self, cluster: &ClusterArn) -> impl Future<Output = Result<ApiServer, EksDown>> + Send;
     /// The credentials that the cluster knows us by, and its Region: our own at home, the spoke's role elsewhere.
     fn sdk(&self, cluster: &ClusterArn) -> impl Future<Output = Result<SdkConfig, EksDown>> + Send;
+    /// A client of that server: one that connects over the network, unless it is elsewhere. Nothing is sent.
+    fn client(&self, config: Config) -> Result<Client, kube::Error> {
+        Client::try_from(config)
+    }
 }
 
 /// How long a link is used. The server believes its token for 15 minutes; the rest is for calls under way.
 const LINK_LASTS: SignedDuration = SignedDuration::from_mins(10);
 
 /// Links with API servers, one a cluster, renewed before their tokens end.
-pub(crate) struct Access<F> {
+pub(crate) struct Access<F, T> {
     finds: F,
+    time: T,
     role: Role,
     links: Mutex<BTreeMap<ClusterArn, Kept>>,
 }
@@ -46,9 +52,14 @@ impl Kept {
     }
 }
 
-impl<F: Finds> Access<F> {
-    pub(crate) fn new(finds: F, role: Role) -> Self {
-        Self { finds, role, links: Mutex::default() }
+impl<F: Finds, T: Time> Access<F, T> {
+    pub(crate) fn new(finds: F, time: T, role: Role) -> Self {
+        Self { finds, time, role, links: Mutex::default() }
+    }
+
+    /// What time it is for objects of the cluster: they say since when they are as they are.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.now()
     }
 
     /// What AWS says of the server, asked anew.
@@ -66,7 +77,8 @@ impl<F: Finds> Access<F> {
         let server = self.finds.api_server(cluster).await?;
         let config = self.finds.sdk(cluster).await?;
         let token = token(&config, &cluster.name).await?;
-        let link = Link::new(&server, token, self.role)?;
+        let client = |config| self.finds.client(config);
+        let link = Link::new(&server, token, self.role, client)?;
         self.links.lock().await.insert(cluster.clone(), Kept { link: link.clone(), made_at: now });
         Ok(link)
     }

@@ -108,8 +108,13 @@ impl Listing {
 }
 
 impl Link {
-    /// A link for whoever has this token. Nothing is sent.
-    pub(crate) fn new(server: &ApiServer, token: SecretString, role: Role) -> Result<Self, EksDown> {
+    /// A link for whoever has this token, over the client that is made so. Nothing is sent.
+    pub(crate) fn new(
+        server: &ApiServer,
+        token: SecretString,
+        role: Role,
+        client: impl FnOnce(Config) -> Result<Client, kube::Error>,
+    ) -> Result<Self, EksDown> {
         let odd = |why: String| EksDown { operation: "kubernetes:connect", denied: false, why };
         let url: http::Uri =
             server.endpoint.parse().map_err(|_| odd("the cluster's endpoint is no URL".into()))?;
@@ -125,7 +130,7 @@ impl Link {
         config.reset_reader_on_write = true;
         // It asks again up to 15 times, even where a 429 is a budget's answer: an eviction took minutes to be refused.
         config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| odd(error.to_string()))?;
+        let client = client(config).map_err(|error| odd(error.to_string()))?;
         let (turns, refused) = (Semaphore::new(CALLS_MAX), AtomicBool::new(false));
         Ok(Self(Arc::new(Ends { client, host, role, turns, refused })))
     }

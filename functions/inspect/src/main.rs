@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_aws::spokes::{Session, Spokes};
+use eks_upgrade_clock::Clock;
 use eks_upgrade_core::arn::Home;
 use eks_upgrade_core::inspection::InspectRequest;
 use eks_upgrade_ec2::AwsGroups;
@@ -11,7 +12,7 @@ use eks_upgrade_kube::{AwsClusters, KubeReads};
 use eks_upgrade_pipeline::inspect::Inspect;
 use eks_upgrade_runtime::{Deployment, serve};
 
-type Inspecting = Inspect<KubeReads<AwsClusters>, AwsGroups>;
+type Inspecting = Inspect<KubeReads<AwsClusters, Clock>, AwsGroups>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -31,5 +32,6 @@ fn inspecting_from(deployment: &Deployment, home: Home) -> Inspecting {
     let spokes = Spokes::new(&deployment.sdk, home, spokes, Session::Reading);
     let groups = AwsGroups::new(spokes.clone());
     let policy = deployment.policy.clone();
-    Inspect { inside: KubeReads::new(AwsClusters { eks, spokes }), groups, policy }
+    let inside = KubeReads::new(AwsClusters { eks, spokes }, deployment.clock);
+    Inspect { inside, groups, policy }
 }

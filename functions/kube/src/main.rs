@@ -14,7 +14,7 @@ use eks_upgrade_kube::{AwsClusters, KubeWrites};
 use eks_upgrade_pipeline::kube::Kube;
 use eks_upgrade_runtime::{Deployment, serve};
 
-type Working = Kube<AwsEks, KubeWrites<AwsClusters>, AwsGroups, AwsLedger, Clock>;
+type Working = Kube<AwsEks, KubeWrites<AwsClusters, Clock>, AwsGroups, AwsLedger, Clock>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -33,6 +33,6 @@ fn working_from(deployment: &Deployment, home: Home) -> Working {
     let eks = AwsEks::new(&deployment.sdk, home.clone(), spokes.clone());
     let spokes = Spokes::new(&deployment.sdk, home, spokes, Session::Inside);
     let groups = AwsGroups::new(spokes.clone());
-    let inside = KubeWrites::new(AwsClusters { eks: eks.clone(), spokes });
+    let inside = KubeWrites::new(AwsClusters { eks: eks.clone(), spokes }, deployment.clock);
     Kube { eks, inside, groups, ledger: deployment.ledger.clone(), time: deployment.clock }
 }

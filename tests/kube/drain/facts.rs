@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::api_server::Server;
 use eks_upgrade_core::inside::Inside;
-use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -18,7 +17,7 @@ use crate::product::{Found, INSPECT, cluster};
 pub async fn read(server: &Server) -> Inside {
     server.apply(INSPECT).await;
     let caller = server.grant(&["eks-upgrade:inspect"]);
-    KubeReads::new(Found::of(server, &caller)).inside(&cluster(server), Depth::Drain).await
+    Found::of(server, &caller).reads().inside(&cluster(server), Depth::Drain).await
 }
 
 /// The names of the pods on a node, once so many at least are settled there: running, with nothing to come.

@@ -2,7 +2,6 @@
 
 use crate::api_server::Server;
 use eks_upgrade_core::inside::{Backend, Inside};
-use eks_upgrade_kube::KubeReads;
 use eks_upgrade_pipeline::ports::inside::{Depth, Insides};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use kube::Api;
@@ -88,7 +87,7 @@ async fn inspect_yaml_gives_no_right_that_is_not_used() {
     let mut unused = Vec::new();
     for (number, (right, _)) in all.iter().enumerate() {
         let caller = server.grant(&[&format!("without-{number}")]);
-        let inside = KubeReads::new(Found::of(&server, &caller)).inside(&cluster(&server), Depth::All).await;
+        let inside = Found::of(&server, &caller).reads().inside(&cluster(&server), Depth::All).await;
         seen_in_part(&inside);
         if lacking(&inside) == 0 {
             unused.push(right.as_str());

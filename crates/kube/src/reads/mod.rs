@@ -20,8 +20,8 @@ use std::future::Future;
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::{Capacity, Inside, Seen};
-use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::{Depth, Evicted, Insides, PodName, TriesEvictions};
+use eks_upgrade_pipeline::ports::{EksDown, Time};
 use jiff::Timestamp;
 
 use crate::access::{Access, Finds};
@@ -36,17 +36,17 @@ const NOT_ASKED: &str = "it was not asked for";
 const NOT_HERE: &str = "Kubernetes does not know it";
 
 /// The inside of clusters, to look at. Changes nothing.
-pub struct KubeReads<F>(Access<F>);
+pub struct KubeReads<F, T>(Access<F, T>);
 
-impl<F: Finds> KubeReads<F> {
+impl<F: Finds, T: Time> KubeReads<F, T> {
     /// Reads as the inspect function.
     #[must_use]
-    pub fn new(finds: F) -> Self {
-        Self(Access::new(finds, Role::Inspect))
+    pub fn new(finds: F, time: T) -> Self {
+        Self(Access::new(finds, time, Role::Inspect))
     }
 }
 
-impl<F: Finds> Insides for KubeReads<F> {
+impl<F: Finds, T: Time> Insides for KubeReads<F, T> {
     async fn inside(&self, cluster: &ClusterArn, depth: Depth) -> Inside {
         self.0.inside(cluster, depth).await
     }
@@ -56,15 +56,15 @@ impl<F: Finds> Insides for KubeReads<F> {
     }
 }
 
-impl<F: Finds> TriesEvictions for KubeReads<F> {
+impl<F: Finds, T: Time> TriesEvictions for KubeReads<F, T> {
     async fn try_eviction(&self, cluster: &ClusterArn, pod: &PodName) -> Result<Evicted, EksDown> {
         Ok(self.0.to(cluster).await?.evict(pod, Effect::None).await?)
     }
 }
 
-impl<F: Finds> Access<F> {
+impl<F: Finds, T: Time> Access<F, T> {
     pub(crate) async fn inside(&self, cluster: &ClusterArn, depth: Depth) -> Inside {
-        let at = Timestamp::now();
+        let at = self.now();
         match self.to(cluster).await {
             Ok(link) => read(&link, depth, at).await,
             Err(down) => Inside::unread(at, &down.to_string()),

@@ -7,8 +7,8 @@ mod workloads;
 
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::{Inside, WorkloadKind};
-use eks_upgrade_pipeline::ports::EksDown;
 use eks_upgrade_pipeline::ports::inside::{Depth, Evicted, InsideWrites, Insides, PodName};
+use eks_upgrade_pipeline::ports::{EksDown, Time};
 
 use crate::access::{Access, Finds};
 use crate::eviction::Effect;
@@ -18,13 +18,13 @@ use crate::role::Role;
 type Done<T> = Result<T, EksDown>;
 
 /// The inside of clusters, to look at and to change. Only the kube function has this.
-pub struct KubeWrites<F>(Access<F>);
+pub struct KubeWrites<F, T>(Access<F, T>);
 
-impl<F: Finds> KubeWrites<F> {
+impl<F: Finds, T: Time> KubeWrites<F, T> {
     /// Reads and writes as the kube function.
     #[must_use]
-    pub fn new(finds: F) -> Self {
-        Self(Access::new(finds, Role::Kube))
+    pub fn new(finds: F, time: T) -> Self {
+        Self(Access::new(finds, time, Role::Kube))
     }
 
     async fn to(&self, cluster: &ClusterArn) -> Done<Link> {
@@ -32,7 +32,7 @@ impl<F: Finds> KubeWrites<F> {
     }
 }
 
-impl<F: Finds> Insides for KubeWrites<F> {
+impl<F: Finds, T: Time> Insides for KubeWrites<F, T> {
     async fn inside(&self, cluster: &ClusterArn, depth: Depth) -> Inside {
         self.0.inside(cluster, depth).await
     }
@@ -42,7 +42,7 @@ impl<F: Finds> Insides for KubeWrites<F> {
     }
 }
 
-impl<F: Finds> InsideWrites for KubeWrites<F> {
+impl<F: Finds, T: Time> InsideWrites for KubeWrites<F, T> {
     async fn cordon(&self, cluster: &ClusterArn, node: &str, run: Option<&str>) -> Done<bool> {
         Ok(cordon::cordon(&self.to(cluster).await?, node, run).await?)
     }
