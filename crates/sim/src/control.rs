@@ -86,6 +86,9 @@ impl World {
     fn state_of(&self, cluster: &Cluster) -> Value {
         let mut body = state_of(cluster);
         body["selfManaged"] = cluster.groups_state(self.now);
+        if let Some(kube) = &cluster.kubernetes {
+            body["kubernetes"] = kube.summary();
+        }
         for (field, own, of_the_fleet) in [
             ("account", &cluster.place.account, &self.place.account),
             ("region", &cluster.place.region, &self.place.region),
