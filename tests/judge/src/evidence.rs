@@ -32,6 +32,34 @@ pub struct Accepted {
     pub truth: Value,
 }
 
+/// A call that changed the inside of a cluster, or a group behind its nodes.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Where it stands among everything that was recorded.
+    pub place: usize,
+    /// When it was made, in seconds since 1970.
+    pub at_s: i64,
+    /// The operation, such as `kube:patch nodes`.
+    pub operation: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// What was asked.
+    pub input: Value,
+    /// The cluster right after it, by the simulator.
+    pub truth: Value,
+}
+
+/// What a cluster was at the end.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// When, in seconds since 1970.
+    pub at_s: i64,
+    /// The cluster's name.
+    pub cluster: String,
+    /// What it was, by the simulator.
+    pub truth: Value,
+}
+
 /// What EKS said of an update.
 #[derive(Clone, Debug)]
 pub struct Told {
@@ -76,6 +104,10 @@ pub struct Evidence {
     pub policies: Vec<(usize, Value)>,
     /// Calls that changed something.
     pub accepted: Vec<Accepted>,
+    /// Calls that changed the inside of clusters, or groups behind their nodes.
+    pub inside: Vec<Inside>,
+    /// What clusters were at the end.
+    pub left: Vec<Left>,
     /// What EKS said of updates.
     pub told: Vec<Told>,
     /// What EKS said of the versions of control planes: where it stands, the cluster's name, the version.
@@ -118,7 +150,12 @@ impl Evidence {
                     self.heard(place, record, said);
                 }
                 if record["mutated"] == true {
-                    self.accepted.push(accepted(place, at_s, record, cluster.as_ref()));
+                    let call = accepted(place, at_s, record, cluster.as_ref());
+                    if is_inside(&call.operation) {
+                        self.inside.push(call.into());
+                    } else {
+                        self.accepted.push(call);
+                    }
                 }
             }
             What::Ledger { run, seq, body, hash } => match serde_json::from_str(body) {
@@ -147,6 +184,9 @@ impl Evidence {
             What::Answered { run, before, yes } => {
                 self.answers.push(Answer { place, run: run.clone(), before: before.clone(), yes: *yes });
             }
+            What::Left { cluster, state } => {
+                self.left.push(Left { at_s, cluster: cluster.clone(), truth: state.clone() });
+            }
             What::Healed => self.healed_s = Some(at_s),
             What::Over => self.over_s = Some(at_s),
         }
@@ -171,6 +211,30 @@ impl Evidence {
     pub fn intent(&self, token: &str, before: usize) -> Option<&Entry> {
         let meant = |entry: &&Entry| entry.event() == "intended" && entry.text("token") == token;
         self.entries().find(|entry| meant(entry) && entry.place < before)
+    }
+
+    /// Whether the kill switch was thrown there.
+    #[must_use]
+    pub fn is_switch_thrown(&self, place: usize) -> bool {
+        self.switch.iter().rev().find(|(put, _)| *put < place).is_some_and(|(_, thrown)| *thrown)
+    }
+
+    /// The runs of a cluster of this name.
+    #[must_use]
+    pub fn runs_of(&self, cluster: &str) -> Vec<&str> {
+        let ours = self.ledgers.keys().filter(|run| {
+            let opened = self.opened(run);
+            opened.is_some_and(|opened| opened.text("cluster").rsplit('/').next() == Some(cluster))
+        });
+        ours.map(String::as_str).collect()
+    }
+
+    /// The last line before a place of whoever held a cluster of this name then.
+    #[must_use]
+    pub fn holder(&self, cluster: &str, place: usize) -> Option<&Entry> {
+        let runs = self.runs_of(cluster);
+        let lines = runs.into_iter().flat_map(|run| &self.ledgers[run]);
+        lines.filter(|line| line.place < place).max_by_key(|line| (line.fence(), line.place))
     }
 
     /// The first line of a run.
@@ -213,6 +277,29 @@ fn accepted(place: usize, at_s: i64, record: &Value, truth: Option<&Value>) -> A
         update: text("updateId"),
         truth: truth.cloned().unwrap_or_default(),
     }
+}
+
+impl From<Accepted> for Inside {
+    fn from(call: Accepted) -> Self {
+        let Accepted { place, at_s, operation, cluster, input, truth, .. } = call;
+        Self { place, at_s, operation, cluster, input, truth }
+    }
+}
+
+/// Operations of EC2 and of EC2 Auto Scaling; those of a cluster's API server begin with `kube:`.
+const OF_GROUPS: [&str; 8] = [
+    "CreateAutoScalingGroup",
+    "CreateLaunchTemplateVersion",
+    "CreateOrUpdateTags",
+    "DeleteAutoScalingGroup",
+    "ResumeProcesses",
+    "SetDesiredCapacity",
+    "TerminateInstanceInAutoScalingGroup",
+    "UpdateAutoScalingGroup",
+];
+
+fn is_inside(operation: &str) -> bool {
+    operation.starts_with("kube:") || OF_GROUPS.contains(&operation)
 }
 
 /// The last part of the path: of `DescribeUpdate` the update's id.

@@ -10,6 +10,7 @@ mod consent;
 mod endings;
 mod evidence;
 mod identity;
+mod inside;
 mod intent;
 mod lease;
 mod ledger;
@@ -84,6 +85,13 @@ pub enum What {
         /// Whether it was a yes.
         yes: bool,
     },
+    /// What a cluster with an inside is at the end, by the simulator.
+    Left {
+        /// Its name.
+        cluster: String,
+        /// What it is.
+        state: Value,
+    },
     /// Nothing goes wrong any more from here on.
     Healed,
     /// Nothing happens any more.
@@ -125,6 +133,8 @@ pub enum Rule {
     Consent,
     /// What the policy wants a yes to is not called without.
     Approval,
+    /// No instance of a group that EKS does not manage ends with pods on it that could have gone elsewhere.
+    Drain,
     /// Nothing is called on another cluster of the same name.
     SameCluster,
     /// Success is claimed only where EKS says so.
@@ -154,6 +164,7 @@ pub fn judge_each<'a>(lines: impl IntoIterator<Item = (i64, &'a What)>) -> Vec<O
         consent::judge,
         approval::judge,
         identity::judge,
+        inside::judge,
         success::judge,
         endings::judge,
     ] {

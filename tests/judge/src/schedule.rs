@@ -14,22 +14,27 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
 
 fn of_call(evidence: &Evidence, call: &Accepted) -> Option<Objection> {
     let run = &evidence.intent(&call.token, call.place)?.run;
+    let why = closed(evidence, run, call.place, call.at_s)?;
+    let text = format!("{} of {} {why}", call.operation, call.cluster);
+    Some(Objection { rule: Rule::Schedule, at_s: call.at_s, text })
+}
+
+/// Why a run's schedule lets nothing be begun at an instant, if it does not.
+pub(crate) fn closed(evidence: &Evidence, run: &str, place: usize, at_s: i64) -> Option<&'static str> {
     let policy = evidence.policy_of(run)?;
     // Whoever consents to the way back wants it now.
     let back = |scope: &Value| scope["to"] == "roll-back";
-    if evidence.consented(run, call.place, call.at_s, back) {
+    if evidence.consented(run, place, at_s, back) {
         return None;
     }
-    let at = Timestamp::from_second(call.at_s).ok()?;
-    let why = if frozen(&policy["freezes"], at) {
-        "in a freeze"
+    let at = Timestamp::from_second(at_s).ok()?;
+    if frozen(&policy["freezes"], at) {
+        Some("in a freeze")
     } else if !open(&policy["windows"], at) {
-        "outside every window"
+        Some("outside every window")
     } else {
-        return None;
-    };
-    let text = format!("{} of {} {why}", call.operation, call.cluster);
-    Some(Objection { rule: Rule::Schedule, at_s: call.at_s, text })
+        None
+    }
 }
 
 /// Whether one of the windows is open; without any, it always is.

@@ -1,6 +1,7 @@
-//! Success is claimed only where EKS says so.
+//! Success is claimed only where EKS says so, or where the cluster shows it.
 
 use crate::evidence::Evidence;
+use crate::inside;
 use crate::ledger::Entry;
 use crate::skew::minor;
 use crate::{Objection, Rule};
@@ -13,6 +14,9 @@ fn unfounded(evidence: &Evidence, entry: &Entry) -> Option<Objection> {
     let why = match entry.event() {
         "succeeded" => {
             let update = entry.text("update");
+            if update.starts_with("inside-") {
+                return inside::unfounded(evidence, entry);
+            }
             let said = |told: &&crate::evidence::Told| told.update == update && told.place < entry.place;
             let last = evidence.told.iter().rev().find(said).map(|told| told.status.as_str());
             (last != Some("Successful"))

@@ -4,10 +4,7 @@ use crate::evidence::Evidence;
 use crate::{Objection, Rule};
 
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
-    let thrown = |place: usize| {
-        evidence.switch.iter().rev().find(|(put, _)| *put < place).is_some_and(|(_, thrown)| *thrown)
-    };
-    let calls = evidence.accepted.iter().filter(|call| thrown(call.place));
+    let calls = evidence.accepted.iter().filter(|call| evidence.is_switch_thrown(call.place));
     calls
         .map(|call| Objection {
             rule: Rule::KillSwitch,

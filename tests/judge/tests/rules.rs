@@ -267,3 +267,155 @@ fn every_run_ends_with_a_name_and_what_to_do_next_or_watches_an_update_that_goes
     record.ledger(json!({"event": "ended", "outcome": "halted", "code": "X", "nextAction": ""}));
     assert_eq!(record.broken(), [Rule::Endings]);
 }
+
+/// The cluster with a group that EKS does not manage, of one node.
+fn inside(pods: Value, kubelet: &str, unschedulable: bool) -> Value {
+    json!({
+        "version": "1.35", "tags": {},
+        "selfManaged": {"own": {"nodes": [{"name": "node-1", "instanceId": "i-1", "kubeletVersion": kubelet}]}},
+        "kubernetes": {
+            "nodes": {"node-1": {"unschedulable": unschedulable, "run": "t1", "pods": pods}},
+            "deployments": {"kube-system/cluster-autoscaler": u8::from(!unschedulable)},
+        },
+    })
+}
+
+impl Record {
+    fn change(&mut self, operation: &str, input: Value, truth: Value) {
+        let record = json!({"operation": operation, "cluster": "a", "input": input, "mutated": true});
+        self.add(What::Request { record, said: None, cluster: Some(truth) });
+    }
+
+    fn rolled(&mut self, effect: Value) {
+        self.ledger(
+            json!({"event": "rolled", "step": "roll", "moved": {"moved": "meant", "effect": effect}}),
+        );
+    }
+
+    /// A roll that has begun, in a run under this policy.
+    fn rolling(policy: Value) -> Self {
+        let mut record = Self::under(policy);
+        record.ledger(
+            json!({"event": "intended", "step": "roll", "token": "t1", "request": "nodes of own to 1.35"}),
+        );
+        record
+    }
+
+    fn cordon(&mut self) {
+        self.rolled(json!({"do": "cordon", "node": "node-1"}));
+        let input = json!({"name": "node-1", "body": {"spec": {"unschedulable": true}}});
+        self.change("kube:patch nodes", input, inside(json!([]), "v1.34.1", true));
+    }
+
+    fn terminate(&mut self, pods: Value) {
+        self.rolled(json!({"do": "terminate", "node": "node-1", "instance": "i-1"}));
+        let input = json!({"InstanceId": "i-1"});
+        self.change("TerminateInstanceInAutoScalingGroup", input, inside(pods, "v1.34.1", true));
+    }
+
+    fn over(&mut self, left: Value) {
+        self.ledger(json!({"event": "failed", "step": "roll", "update": "inside-1"}));
+        self.ledger(json!({"event": "ended", "outcome": "halted", "code": "X", "nextAction": "look"}));
+        self.add(What::Left { cluster: "a".into(), state: left });
+        self.add(What::Over);
+    }
+}
+
+#[test]
+fn a_roll_that_keeps_the_rules_has_no_objection() {
+    let mut record = Record::rolling(json!({}));
+    record.cordon();
+    record.change("kube:create pods/eviction", json!({"name": "shop-1"}), inside(json!([]), "v1.34.1", true));
+    record.terminate(json!([]));
+    record.over(inside(json!([]), "v1.35.1", false));
+    assert_eq!(record.broken(), []);
+}
+
+#[test]
+fn what_is_done_inside_takes_a_step_that_has_begun_and_a_line_that_names_it() {
+    let unnamed = |record: &mut Record| {
+        let input = json!({"name": "node-1", "body": {"spec": {"unschedulable": true}}});
+        record.change("kube:patch nodes", input, inside(json!([]), "v1.34.1", true));
+    };
+    let mut record = Record::rolling(json!({}));
+    unnamed(&mut record);
+    assert_eq!(record.broken(), [Rule::IntentBeforeEffect]);
+    let mut record = Record::under(json!({}));
+    record.cordon();
+    assert_eq!(record.broken(), [Rule::IntentBeforeEffect]);
+    let mut record = Record::rolling(json!({}));
+    record.ledger(json!({"event": "ended", "outcome": "halted", "code": "X", "nextAction": "look"}));
+    record.cordon();
+    assert!(record.broken().contains(&Rule::Lease));
+}
+
+#[test]
+fn no_node_is_begun_past_the_switch_or_outside_the_windows() {
+    let mut record = Record::rolling(json!({}));
+    record.add(What::Switch { thrown: true });
+    record.cordon();
+    assert_eq!(record.broken(), [Rule::KillSwitch]);
+    let window = json!({"windows": [{"start": "12:01", "duration": "2h", "timeZone": "Europe/Berlin"}]});
+    let mut record = Record::rolling(window.clone());
+    record.cordon();
+    assert_eq!(record.broken(), [Rule::Schedule]);
+    // What was begun may be brought to its end.
+    let mut record = Record::rolling(window);
+    record.terminate(json!([]));
+    assert_eq!(record.broken(), []);
+}
+
+#[test]
+fn pods_are_deleted_with_a_yes_alone_and_no_node_ends_with_some_on_it() {
+    for (policy, broken) in
+        [(json!({}), vec![Rule::Consent]), (json!({"strategy": "rolling-then-force"}), vec![])]
+    {
+        let mut record = Record::rolling(policy);
+        record.rolled(json!({"do": "delete-pods", "node": "node-1", "pods": ["shop/shop-1"]}));
+        record.change("kube:delete pods", json!({"name": "shop-1"}), inside(json!([]), "v1.34.1", true));
+        assert_eq!(record.broken(), broken);
+    }
+    let mut record = Record::rolling(json!({}));
+    record.terminate(json!(["shop/shop-1"]));
+    assert_eq!(record.broken(), [Rule::Drain]);
+}
+
+#[test]
+fn a_roll_is_done_when_its_old_nodes_are_gone() {
+    for (ends, broken) in [(true, vec![]), (false, vec![Rule::Success])] {
+        let mut record = Record::rolling(json!({}));
+        let begun = json!({"moved": "begun", "was": {"nodes": ["node-1"]}});
+        record.ledger(json!({"event": "rolled", "step": "roll", "moved": begun}));
+        record.cordon();
+        if ends {
+            record.terminate(json!([]));
+        }
+        record.ledger(json!({"event": "succeeded", "step": "roll", "update": "inside-1"}));
+        assert_eq!(record.broken(), broken);
+    }
+    let mut record = Record::rolling(json!({}));
+    record.ledger(json!({"event": "succeeded", "step": "roll", "update": "inside-1"}));
+    assert_eq!(record.broken(), [Rule::Success], "nobody changed anything");
+}
+
+#[test]
+fn no_node_is_newer_than_its_control_plane_and_nothing_of_ours_is_left() {
+    let mut record = Record::rolling(json!({}));
+    record.rolled(json!({"do": "surge"}));
+    record.change("UpdateAutoScalingGroup", json!({}), inside(json!([]), "v1.36.0", false));
+    assert_eq!(record.broken(), [Rule::Skew]);
+    let left = inside(json!([]), "v1.34.1", true);
+    let mut record = Record::rolling(json!({}));
+    record.rolled(json!({"do": "pause-autoscaler"}));
+    record.over(left.clone());
+    assert_eq!(record.broken(), [Rule::Endings, Rule::Endings]);
+    // A line says that a person has to do it.
+    let mut record = Record::rolling(json!({}));
+    record.rolled(json!({"do": "pause-autoscaler"}));
+    for effect in ["release", "resume-autoscaler"] {
+        let moved = json!({"moved": "left", "effect": {"do": effect}});
+        record.ledger(json!({"event": "rolled", "step": "roll", "moved": moved}));
+    }
+    record.over(left);
+    assert_eq!(record.broken(), []);
+}
