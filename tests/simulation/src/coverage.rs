@@ -79,9 +79,8 @@ fn strings(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// Decisions that a simulation can come to. What is decided about the inside of clusters is not among them: the
-/// simulated deployments look at EKS alone.
-const DECISIONS: [&str; 20] = [
+/// Decisions that a simulation can come to.
+const DECISIONS: [&str; 24] = [
     "act",
     "ask",
     "complete",
@@ -94,18 +93,22 @@ const DECISIONS: [&str; 20] = [
     "wait AddOns",
     "wait Bake",
     "wait ControlPlane",
+    "wait CoreComponents",
     "wait EarlierRing",
+    "wait FargatePods",
+    "wait Following",
     "wait KillSwitch",
     "wait NextAttempt",
     "wait NodeGroups",
     "wait OtherUpdate",
+    "wait Recovery",
     "wait Soak",
     "wait Upgrades",
     "wait Window",
 ];
 
-/// Kinds of ledger lines that a simulation can come to; those about the inside of clusters are not among them.
-const LINES: [&str; 25] = [
+/// Kinds of ledger lines that a simulation can come to.
+const LINES: [&str; 31] = [
     "opened",
     "resumed",
     "planned",
@@ -122,6 +125,12 @@ const LINES: [&str; 25] = [
     "bake-began",
     "baked",
     "gate-failed",
+    "rolled",
+    "follow-began",
+    "follow-seen",
+    "followed",
+    "stalled",
+    "vitals-seen",
     "approval-asked",
     "approval-answered",
     "approval-expired",
@@ -133,15 +142,8 @@ const LINES: [&str; 25] = [
     "ended rolled-back",
 ];
 
-/// States that take the inside of a cluster, or a definition that is wrong.
-const ELSEWHERE: [&str; 13] = [
-    "UpdateCoreComponent",
-    "RollSelfManagedNodes",
-    "RestartFargatePods",
-    "WaitForCoreComponents",
-    "WaitForFargatePods",
-    "WaitForFollowing",
-    "WaitForRecovery",
+/// States that take a definition that is wrong, or a history that is too long.
+const ELSEWHERE: [&str; 6] = [
     "UnknownAction",
     "UnknownAnswer",
     "UnknownDecision",
@@ -246,6 +248,10 @@ impl Facts {
             self.errors.insert(format!("{} {}", text("operation"), text("error")));
             self.refusals.push(text("message").to_owned());
         }
+        let silent = text("error").is_empty() && (record["dropped"] == true || record["status"] == 0);
+        if text("operation").starts_with("kube:") && silent {
+            self.mark("API server silent");
+        }
         if text("operation") == "DescribeUpdate"
             && let Some(status) = said
         {
@@ -287,8 +293,10 @@ impl Facts {
         if event == "satisfied" && text("/step").ends_with("/control-plane") {
             self.marks.insert("upgraded elsewhere");
         }
-        if event == "planned" && body.contains("insight-error") {
-            self.marks.insert("insights");
+        for (code, mark) in [("insight-error", "insights"), ("webhook-unanswered", "webhook")] {
+            if event == "planned" && has_finding(&entry, code) {
+                self.marks.insert(mark);
+            }
         }
     }
 
@@ -327,9 +335,20 @@ impl Facts {
         self.errors.iter().any(|known| known.ends_with(error))
     }
 
+    /// Whether an operation was refused, however.
+    fn erred_at(&self, operation: &str) -> bool {
+        self.errors.iter().any(|known| known.starts_with(operation))
+    }
+
     fn failed(&self, code: &str) -> bool {
         self.failures.iter().any(|known| known.ends_with(code))
     }
+}
+
+/// Whether a plan has a finding of this code: one that was looked for and not found stands there as well, and passes.
+fn has_finding(planned: &Value, code: &str) -> bool {
+    let findings = planned["plan"]["findings"].as_array().into_iter().flatten();
+    findings.into_iter().any(|finding| finding["code"] == code && finding["level"] != "pass")
 }
 
 /// A row of the failure matrix, and what shows that it struck.
@@ -345,8 +364,7 @@ macro_rules! rows {
     };
 }
 
-/// The rows that simulations are to come by. 41 to 43 are about the inside of clusters, which journeys and a real API
-/// server try; 39 takes a history of 25,000 events, which has tests of its own.
+/// The rows that simulations are to come by. 39 takes a history of 25,000 events, which has tests of its own.
 const ROWS: &[Row] = rows! {
     1 "duplicate notice" |f| f.answers.contains("duplicate");
     2 "paged notice" |f| f.marked("paged");
@@ -387,6 +405,9 @@ const ROWS: &[Row] = rows! {
     37 "table down" |f| f.marked("table down");
     38 "execution stopped" |f| f.marked("stopped") && f.lines.contains("resumed");
     40 "approvals" |f| f.lines.contains("approval-answered") || f.lines.contains("approval-expired");
+    41 "API server silent" |f| f.marked("API server silent");
+    42 "eviction refused" |f| f.erred_at("kube:create pods/eviction");
+    43 "webhook with nobody behind it" |f| f.marked("webhook");
     44 "regression after success" |f| f.lines.contains("gate-failed");
     45 "taken past the plan" |f| f.failed("MovedPastTarget") || f.failed("ControlPlaneElsewhere");
     46 "deployed meanwhile" |f| f.marked("deployed");

@@ -1,5 +1,5 @@
 //! A whole deployment in one thread: the shipped use cases behind the real state machines, the table in memory, the
-//! simulator of EKS behind the shipped AWS adapter.
+//! simulator of EKS behind the shipped AWS adapter; and, where clusters have an inside, those of Kubernetes and EC2.
 
 mod side_by_side;
 
@@ -17,6 +17,7 @@ use eks_upgrade_pipeline::act::Act;
 use eks_upgrade_pipeline::campaign::Campaigning;
 use eks_upgrade_pipeline::decide::Decide;
 use eks_upgrade_pipeline::intake::Intake;
+use eks_upgrade_pipeline::kube::Kube;
 use eks_upgrade_pipeline::plan::PlanRun;
 use eks_upgrade_pipeline::ports::{Affected, EksDown, Health, Hears, Time};
 use eks_upgrade_pipeline::question::Replied;
@@ -26,6 +27,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 pub use self::side_by_side::SideBySide;
+use crate::inside::{Changes, Inner};
 use crate::lie::Lie;
 use crate::phrasebook::Phrasebook;
 use crate::trace::{Happened, Trace};
@@ -45,6 +47,7 @@ pub struct Deployment {
     policy: RefCell<PolicyDocument>,
     reading: Phrasebook,
     acting: Phrasebook,
+    inner: Option<Arc<Inner>>,
     lie: Option<Lie>,
     /// How many states of the engine's history stand in the trace.
     entered: RefCell<usize>,
@@ -72,6 +75,7 @@ impl Deployment {
             policy: RefCell::default(),
             entered: RefCell::new(0),
             started: RefCell::default(),
+            inner: None,
             clock,
             table,
             wire,
@@ -90,6 +94,21 @@ impl Deployment {
     #[must_use]
     pub fn translating_all(self) -> Self {
         Self { reading: self.reading.closed(), acting: self.acting.closed(), ..self }
+    }
+
+    /// The same, with functions that look into clusters and change their inside.
+    #[must_use]
+    pub fn with_insides(self) -> Self {
+        let inner = Arc::new(Inner::new(&self.wire, &self.clock));
+        Self { inner: Some(inner), ..self }
+    }
+
+    /// EKS, and the inspect function, as functions without the right to change anything have them.
+    fn looking(&self) -> Phrasebook {
+        match &self.inner {
+            Some(inner) => self.reading.clone().inspected(inner.clone(), self.policy.borrow().clone()),
+            None => self.reading.clone(),
+        }
     }
 
     /// Functions of a new deployment have this policy from now on.
@@ -225,6 +244,17 @@ impl Deployment {
         turned
     }
 
+    /// Says what clusters with an inside are at the end.
+    pub fn leave(&self) {
+        if self.inner.is_none() {
+            return;
+        }
+        let state = self.wire.world().state();
+        for (cluster, state) in state["clusters"].as_object().into_iter().flatten() {
+            self.trace.tell(What::Left { cluster: cluster.clone(), state: state.clone() });
+        }
+    }
+
     /// Whether anything runs.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -265,12 +295,12 @@ impl Deployment {
         match function {
             "${PlanFunctionArn}" => {
                 let policy = self.policy.borrow().clone();
-                let eks = self.reading.clone();
+                let eks = self.looking();
                 let plan = PlanRun { eks, ledger, executions: ledger, time, policy, home: home() };
                 handled(payload, async |request: PlanRequest| Box::pin(plan.plan(&request)).await).await
             }
             "${DecideFunctionArn}" => {
-                let eks = self.reading.clone();
+                let eks = self.looking();
                 let campaigns =
                     Campaigning { eks: eks.clone(), ledger, executions: ledger, time: time.clone() };
                 let decide = Decide { eks, ledger, time };
@@ -283,6 +313,12 @@ impl Deployment {
             "${ActFunctionArn}" => {
                 let act = Act { eks: self.acting.clone(), ledger, time };
                 handled(payload, async |request: ActRequest| Box::pin(act.act(&request)).await).await
+            }
+            "${KubeFunctionArn}" => {
+                let Some(inner) = &self.inner else { panic!("no cluster can be looked into") };
+                let (inside, groups) = (Changes(inner), inner.groups.clone());
+                let kube = Kube { eks: self.looking(), inside, groups, ledger, time };
+                handled(payload, async |request: ActRequest| Box::pin(kube.act(&request)).await).await
             }
             "${IntakeFunctionArn}" => {
                 let intake = Intake {
@@ -311,7 +347,9 @@ impl Deployment {
 
     fn note_over(&self) {
         let over = self.engine.borrow_mut().take_over();
-        over.iter().for_each(|arn| self.over(arn));
+        for arn in over {
+            self.over(&arn);
+        }
     }
 }
 

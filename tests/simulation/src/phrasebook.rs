@@ -20,11 +20,13 @@ use eks_upgrade_core::cluster::{
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::{Token, UpdateId};
 use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest};
+use eks_upgrade_core::policy::PolicyDocument;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_pipeline::ports::inside::Inspects;
 use eks_upgrade_pipeline::ports::{CallError, Eks, EksDown, EksWrites, InsightsRefresh};
 use eks_upgrade_sim::Request;
 
+use crate::inside::Inner;
 use crate::tape::{Answer, Tape};
 use crate::wire::Wire;
 
@@ -34,6 +36,7 @@ pub struct Phrasebook {
     eks: AwsEks,
     wire: Wire,
     open: bool,
+    inner: Option<(Arc<Inner>, PolicyDocument)>,
 }
 
 /// More phrases than this, and as many older ones, are not kept: a story knows a few hundred, and shares dozens with
@@ -119,13 +122,19 @@ impl Phrasebook {
     /// The book for this adapter, which talks over this wire.
     #[must_use]
     pub fn new(eks: AwsEks, wire: Wire) -> Self {
-        Self { eks, wire, open: true }
+        Self { eks, wire, open: true, inner: None }
     }
 
     /// The same with the book closed: the SDK translates everything, each time.
     #[must_use]
     pub fn closed(self) -> Self {
         Self { open: false, ..self }
+    }
+
+    /// The same with an inspect function that can be asked: it looks there, as this policy wants.
+    #[must_use]
+    pub fn inspected(self, inner: Arc<Inner>, policy: PolicyDocument) -> Self {
+        Self { inner: Some((inner, policy)), ..self }
     }
 
     /// Makes a call of this name with these arguments; `sdk` is how the SDK would.
@@ -231,7 +240,10 @@ impl Eks for Phrasebook {
 
 impl Inspects for Phrasebook {
     async fn inspect(&self, request: &InspectRequest) -> InspectAnswer {
-        Box::pin(self.eks.inspect(request)).await
+        match &self.inner {
+            Some((inner, policy)) => Box::pin(inner.inspect(request, policy.clone())).await,
+            None => Box::pin(self.eks.inspect(request)).await,
+        }
     }
 }
 

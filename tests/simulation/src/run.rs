@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::chance::Chance;
 use crate::deployment::Deployment;
+use crate::inside;
 use crate::lie::Lie;
 use crate::story::{ENDS_M, Event, START, Story, Weather};
 use crate::trace::{Happened, Trace};
@@ -64,13 +65,18 @@ pub fn tell(story: &Story, lie: Option<Lie>, whole: bool) -> Outcome {
     befall(&faults, weather.clone(), story.seed, trace.clone());
     let fleet =
         Fleet::parse(&story.fleet.to_string()).unwrap_or_else(|error| panic!("seed {}: {error}", story.seed));
-    let world = World::new(fleet, start);
+    let mut world = World::new(fleet, start);
+    if story.is_inside() {
+        world.reach_kubernetes_at(inside::endpoint());
+    }
     let wire = Wire::new(world, clock.clone(), faults.clone(), trace.clone(), lie);
     let deployment = Deployment::new(wire, table, clock, trace.clone(), lie);
     let deployment = if whole { deployment.translating_all() } else { deployment };
+    let deployment = if story.is_inside() { deployment.with_insides() } else { deployment };
     deployment.deploy(&story.policy);
     Director { deployment: &deployment, start, weather: &weather, faults: &faults }.play(story);
     let restless = trace.len() > HAPPENINGS_MAX;
+    deployment.leave();
     trace.tell(What::Over);
     let virtual_s = deployment.clock.now().as_second() - start.as_second();
     let mut objections = match lie {

@@ -54,19 +54,19 @@ impl Throttle {
 
     /// One call more; whether it is taken. What is refused costs nothing.
     pub fn takes(&self, at: Timestamp) -> bool {
-        let (at_s, at_ms) = (at.as_second(), at.as_millisecond());
+        let now_ms = at.as_millisecond();
         let mut state = self.state();
         let taken = state.limit.is_none_or(|limit| {
             let brim = 1_000 * u64::from(limit.at_once);
-            let (since_ms, left) = state.left.unwrap_or((at_ms, brim));
-            let passed_ms = u64::try_from(at_ms - since_ms).unwrap_or(0);
+            let (since_ms, left) = state.left.unwrap_or((now_ms, brim));
+            let passed_ms = u64::try_from(now_ms - since_ms).unwrap_or(0);
             // So many calls a second are as many thousandths a millisecond.
             let left = left.saturating_add(passed_ms.saturating_mul(limit.a_second.into())).min(brim);
             let taken = left >= 1_000;
-            state.left = Some((at_ms, if taken { left - 1_000 } else { left }));
+            state.left = Some((now_ms, if taken { left - 1_000 } else { left }));
             taken
         });
-        state.asked.push(Asked { at_s, taken });
+        state.asked.push(Asked { at_s: at.as_second(), taken });
         taken
     }
 }

@@ -27,6 +27,7 @@ use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_pipeline::ports::{Eks, Time};
 use eks_upgrade_sim::{Request, Response, World};
 use eks_upgrade_tests::{Faults, VirtualClock, finish, home};
+use jiff::Timestamp;
 
 use crate::alarms::Alarms;
 use crate::lie::Lie;
@@ -90,6 +91,38 @@ impl Wire {
     #[must_use]
     pub fn throttled(self, throttle: Arc<Throttle>) -> Self {
         Self { throttle: Some(throttle), ..self }
+    }
+
+    /// The same, on which nothing ever goes wrong but what the world says itself.
+    #[must_use]
+    pub fn calm(&self) -> Self {
+        Self { faults: Arc::default(), ..self.clone() }
+    }
+
+    /// What befalls whoever uses it.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What the API server of a cluster answers.
+    pub(crate) fn kubernetes(&self, request: &Request) -> Response {
+        let mut world = self.world();
+        let response = world.kubernetes(self.clock.now(), request);
+        // Reads are many, and nobody judges them.
+        if response.record.as_ref().is_some_and(|record| {
+            let missing = record.status == 404;
+            record.mutated || record.dropped || record.status == 0 || record.error.is_some() && !missing
+        }) {
+            self.trace.request(&world, &response);
+        }
+        response
     }
 
     /// The same with retries of what is throttled, as the SDK of functions makes them.

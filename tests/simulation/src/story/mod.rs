@@ -5,6 +5,7 @@
 
 mod events;
 mod fleet;
+mod inside;
 mod policy;
 
 use serde::{Deserialize, Serialize};
@@ -100,15 +101,25 @@ impl Story {
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut chance = Chance::new(seed, 1);
-        let fleet = fleet::draw(&mut chance, seed);
-        let policy = policy::draw(&mut chance);
-        let events = events::draw(&mut chance, &mut Chance::new(seed, 3), &fleet, &policy);
+        let mut fleet = fleet::draw(&mut chance, seed);
+        let mut policy = policy::draw(&mut chance);
+        let mut events = events::draw(&mut chance, &mut Chance::new(seed, 3), &fleet, &policy);
         let weather = match chance.between(0, 9) {
             0..=3 => Weather::default(),
             4..=7 => Weather { dies: 40, fails: 60 },
             _ => Weather { dies: 150, fails: 250 },
         };
+        inside::draw(&mut Chance::new(seed, 4), &mut fleet, &mut policy, &mut events);
         Self { seed, fleet, policy, events, weather }
+    }
+}
+
+impl Story {
+    /// Whether there are clusters in it that can be looked into.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        let clusters = self.fleet["clusters"].as_array().into_iter().flatten();
+        clusters.into_iter().any(|cluster| cluster.get("kubernetes").is_some())
     }
 }
 
