@@ -9,6 +9,9 @@ use crate::schedule;
 use crate::skew::minor;
 use crate::{Objection, Rule};
 
+/// Ends an instance.
+const TERMINATE: &str = "TerminateInstanceInAutoScalingGroup";
+
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
     let calls = evidence.inside.iter().flat_map(|call| of_call(evidence, call));
     calls.chain(evidence.left.iter().flat_map(|left| of_left(evidence, left))).collect()
@@ -42,7 +45,7 @@ fn of_call(evidence: &Evidence, call: &Inside) -> Vec<Objection> {
     {
         objections.push(object(Rule::Schedule, why));
     }
-    if call.operation == "kube:delete pods" && !may_force(evidence, holder, call) {
+    if call.operation == "kube:delete pods" && !may_force(evidence, &lines, call) {
         objections.push(object(Rule::Consent, "pods are deleted without a yes"));
     }
     // Where somebody took the control plane back meanwhile, the roll is given up, and its new nodes are on their way out.
@@ -83,9 +86,7 @@ fn is_named(lines: &[&Entry], call: &Inside) -> bool {
         "kube:update deployments/scale" | "kube:patch deployments/scale" => {
             meant(&["pause-autoscaler", "resume-autoscaler"], "", "")
         }
-        "TerminateInstanceInAutoScalingGroup" => {
-            meant(&["terminate"], "instance", call.input["InstanceId"].as_str().unwrap_or_default())
-        }
+        TERMINATE => meant(&["terminate"], "instance", call.input["InstanceId"].as_str().unwrap_or_default()),
         "CreateLaunchTemplateVersion" => meant(&["make-template"], "", ""),
         "CreateAutoScalingGroup" => meant(&["make-group"], "", ""),
         "UpdateAutoScalingGroup" => meant(&["surge", "make-group", "restore", "delete-group"], "", ""),
@@ -103,45 +104,58 @@ fn begins(lines: &[&Entry], call: &Inside) -> bool {
     }
 }
 
-/// Whether a roll is being taken back.
+/// Whether the latest roll is being taken back.
 fn is_given_up(lines: &[&Entry]) -> bool {
-    lines.iter().any(|line| line.value["moved"]["moved"] == "given-up")
+    let turns = lines.iter().rev().map(|line| &line.value["moved"]["moved"]);
+    turns
+        .into_iter()
+        .find(|moved| **moved == "begun" || **moved == "given-up")
+        .is_some_and(|last| last == "given-up")
 }
 
-/// Whether somebody lets pods be deleted that do not go: the policy, the cluster's tag, the request, or a consent.
-fn may_force(evidence: &Evidence, holder: &Entry, call: &Inside) -> bool {
-    let run = &holder.run;
+/// Whether somebody lets pods of the group be deleted that do not go: the policy, the cluster's tag, the request, or a
+/// consent. Which group it is, the line says that means it.
+fn may_force(evidence: &Evidence, lines: &[&Entry], call: &Inside) -> bool {
+    let meant = lines.iter().rev().find(|line| line.value["moved"]["effect"]["do"] == "delete-pods");
+    let Some(meant) = meant else { return false };
+    let group = meant.text("step").rsplit('/').next().unwrap_or_default();
     let forces = |strategy: &Value| matches!(strategy.as_str(), Some("force" | "rolling-then-force"));
-    let wished = evidence.policy_of(run).is_some_and(|policy| {
-        let groups = policy["nodeGroupStrategy"].as_object().into_iter().flatten();
-        forces(&policy["strategy"]) || groups.map(|(_, strategy)| strategy).any(forces)
-    });
+    let wished = evidence
+        .policy_of(&meant.run)
+        .is_some_and(|policy| forces(&policy["strategy"]) || forces(&policy["nodeGroupStrategy"][group]));
     let asked = evidence.requests.iter().any(|(place, request)| {
         *place < call.place
             && request["cluster"].as_str().is_some_and(|named| named.ends_with(&call.cluster))
             && forces(&request["strategy"])
     });
-    let consented = evidence.consented(run, call.place, call.at_s, |scope: &Value| scope["to"] == "force");
+    let force = |scope: &Value| scope["to"] == "force" && scope["nodeGroup"] == group;
+    let consented = evidence.consented(&meant.run, call.place, call.at_s, force);
     wished || asked || consented || forces(&call.truth["tags"]["eks-upgrade:strategy"])
+}
+
+/// The nodes of a cluster that EKS does not manage.
+fn own_nodes(cluster: &Value) -> impl Iterator<Item = &Value> {
+    let groups = cluster["selfManaged"].as_object().into_iter().flatten();
+    groups.flat_map(|(_, group)| group["nodes"].as_array().into_iter().flatten())
+}
+
+/// Whether one of these calls ends an instance.
+fn ends<'a>(calls: impl IntoIterator<Item = &'a Inside>, instance: &Value) -> bool {
+    calls.into_iter().any(|call| call.operation == TERMINATE && call.input["InstanceId"] == *instance)
 }
 
 /// The nodes that EKS does not manage and that are newer than their control plane.
 fn newer_nodes(cluster: &Value) -> Option<String> {
     let control_plane = minor(&cluster["version"])?;
-    let groups = cluster["selfManaged"].as_object().into_iter().flatten();
-    let mut nodes = groups.flat_map(|(_, group)| group["nodes"].as_array().into_iter().flatten());
-    let newer = nodes.find(|node| minor(&node["kubeletVersion"]).is_some_and(|node| node > control_plane))?;
+    let newer = own_nodes(cluster)
+        .find(|node| minor(&node["kubeletVersion"]).is_some_and(|node| node > control_plane))?;
     Some(format!("node {} is newer than the control plane at 1.{control_plane}", newer["name"]))
 }
 
 /// An instance that ends with pods on its node that could have gone elsewhere.
 fn lost_pods(call: &Inside) -> Option<String> {
-    if call.operation != "TerminateInstanceInAutoScalingGroup" {
-        return None;
-    }
-    let groups = call.truth["selfManaged"].as_object().into_iter().flatten();
-    let mut nodes = groups.flat_map(|(_, group)| group["nodes"].as_array().into_iter().flatten());
-    let node = nodes.find(|node| node["instanceId"] == call.input["InstanceId"])?["name"].as_str()?;
+    let ended = own_nodes(&call.truth).find(|node| ends([call], &node["instanceId"]))?;
+    let node = ended["name"].as_str()?;
     let pods = call.truth["kubernetes"]["nodes"][node]["pods"].as_array().filter(|pods| !pods.is_empty())?;
     Some(format!("node {node} still has {}", Value::Array(pods.clone())))
 }
@@ -175,29 +189,16 @@ fn rolled_nodes<'a>(evidence: &'a Evidence, entry: &Entry) -> Option<Vec<&'a str
 
 /// A node that the last look still shows, and whose instance nobody ended.
 fn still_there(calls: &[&Inside], nodes: &[&str]) -> Option<String> {
-    let groups = calls.last()?.truth["selfManaged"].as_object()?;
-    let mut there = groups.values().flat_map(|group| group["nodes"].as_array().into_iter().flatten());
-    let ended = |instance: &Value| {
-        calls.iter().any(|call| {
-            call.operation == "TerminateInstanceInAutoScalingGroup" && call.input["InstanceId"] == *instance
-        })
-    };
-    let left = there.find(|node| {
-        node["name"].as_str().is_some_and(|name| nodes.contains(&name)) && !ended(&node["instanceId"])
+    let left = own_nodes(&calls.last()?.truth).find(|node| {
+        let ours = node["name"].as_str().is_some_and(|name| nodes.contains(&name));
+        ours && !ends(calls.iter().copied(), &node["instanceId"])
     })?;
     Some(format!("a roll as done, with node {} as it was", left["name"]))
 }
 
 /// The nodes whose instances were told to end: they take their time.
 fn ended_nodes<'a>(evidence: &Evidence, left: &'a Left) -> Vec<&'a str> {
-    let groups = left.truth["selfManaged"].as_object().into_iter().flatten();
-    let nodes = groups.flat_map(|(_, group)| group["nodes"].as_array().into_iter().flatten());
-    let ended = nodes.filter(|node| {
-        evidence.inside.iter().any(|call| {
-            call.operation == "TerminateInstanceInAutoScalingGroup"
-                && call.input["InstanceId"] == node["instanceId"]
-        })
-    });
+    let ended = own_nodes(&left.truth).filter(|node| ends(&evidence.inside, &node["instanceId"]));
     ended.filter_map(|node| node["name"].as_str()).collect()
 }
 

@@ -268,6 +268,9 @@ fn every_run_ends_with_a_name_and_what_to_do_next_or_watches_an_update_that_goes
     assert_eq!(record.broken(), [Rule::Endings]);
 }
 
+/// The step that rolls it.
+const ROLL: &str = "1.35/self-managed/own";
+
 /// The cluster with a group that EKS does not manage, of one node.
 fn inside(pods: Value, kubelet: &str, unschedulable: bool) -> Value {
     json!({
@@ -287,16 +290,14 @@ impl Record {
     }
 
     fn rolled(&mut self, effect: Value) {
-        self.ledger(
-            json!({"event": "rolled", "step": "roll", "moved": {"moved": "meant", "effect": effect}}),
-        );
+        self.ledger(json!({"event": "rolled", "step": ROLL, "moved": {"moved": "meant", "effect": effect}}));
     }
 
     /// A roll that has begun, in a run under this policy.
     fn rolling(policy: Value) -> Self {
         let mut record = Self::under(policy);
         record.ledger(
-            json!({"event": "intended", "step": "roll", "token": "t1", "request": "nodes of own to 1.35"}),
+            json!({"event": "intended", "step": ROLL, "token": "t1", "request": "nodes of own to 1.35"}),
         );
         record
     }
@@ -314,7 +315,7 @@ impl Record {
     }
 
     fn over(&mut self, left: Value) {
-        self.ledger(json!({"event": "failed", "step": "roll", "update": "inside-1"}));
+        self.ledger(json!({"event": "failed", "step": ROLL, "update": "inside-1"}));
         self.ledger(json!({"event": "ended", "outcome": "halted", "code": "X", "nextAction": "look"}));
         self.add(What::Left { cluster: "a".into(), state: left });
         self.add(What::Over);
@@ -359,6 +360,15 @@ fn no_node_is_begun_past_the_switch_or_outside_the_windows() {
     let mut record = Record::rolling(window.clone());
     record.cordon();
     assert_eq!(record.broken(), [Rule::Schedule]);
+    // What is taken back may be, until the next try begins.
+    let mut record = Record::rolling(window.clone());
+    let moved = |moved: &str| json!({"event": "rolled", "step": ROLL, "moved": {"moved": moved}});
+    record.ledger(moved("given-up"));
+    record.cordon();
+    assert_eq!(record.broken(), []);
+    record.ledger(moved("begun"));
+    record.cordon();
+    assert_eq!(record.broken(), [Rule::Schedule]);
     // What was begun may be brought to its end.
     let mut record = Record::rolling(window);
     record.terminate(json!([]));
@@ -367,9 +377,12 @@ fn no_node_is_begun_past_the_switch_or_outside_the_windows() {
 
 #[test]
 fn pods_are_deleted_with_a_yes_alone_and_no_node_ends_with_some_on_it() {
-    for (policy, broken) in
-        [(json!({}), vec![Rule::Consent]), (json!({"strategy": "rolling-then-force"}), vec![])]
-    {
+    for (policy, broken) in [
+        (json!({}), vec![Rule::Consent]),
+        (json!({"strategy": "rolling-then-force"}), vec![]),
+        (json!({"nodeGroupStrategy": {"own": "force"}}), vec![]),
+        (json!({"nodeGroupStrategy": {"another": "force"}}), vec![Rule::Consent]),
+    ] {
         let mut record = Record::rolling(policy);
         record.rolled(json!({"do": "delete-pods", "node": "node-1", "pods": ["shop/shop-1"]}));
         record.change("kube:delete pods", json!({"name": "shop-1"}), inside(json!([]), "v1.34.1", true));
@@ -385,16 +398,16 @@ fn a_roll_is_done_when_its_old_nodes_are_gone() {
     for (ends, broken) in [(true, vec![]), (false, vec![Rule::Success])] {
         let mut record = Record::rolling(json!({}));
         let begun = json!({"moved": "begun", "was": {"nodes": ["node-1"]}});
-        record.ledger(json!({"event": "rolled", "step": "roll", "moved": begun}));
+        record.ledger(json!({"event": "rolled", "step": ROLL, "moved": begun}));
         record.cordon();
         if ends {
             record.terminate(json!([]));
         }
-        record.ledger(json!({"event": "succeeded", "step": "roll", "update": "inside-1"}));
+        record.ledger(json!({"event": "succeeded", "step": ROLL, "update": "inside-1"}));
         assert_eq!(record.broken(), broken);
     }
     let mut record = Record::rolling(json!({}));
-    record.ledger(json!({"event": "succeeded", "step": "roll", "update": "inside-1"}));
+    record.ledger(json!({"event": "succeeded", "step": ROLL, "update": "inside-1"}));
     assert_eq!(record.broken(), [Rule::Success], "nobody changed anything");
 }
 
@@ -414,7 +427,7 @@ fn no_node_is_newer_than_its_control_plane_and_nothing_of_ours_is_left() {
     record.rolled(json!({"do": "pause-autoscaler"}));
     for effect in ["release", "resume-autoscaler"] {
         let moved = json!({"moved": "left", "effect": {"do": effect}});
-        record.ledger(json!({"event": "rolled", "step": "roll", "moved": moved}));
+        record.ledger(json!({"event": "rolled", "step": ROLL, "moved": moved}));
     }
     record.over(left);
     assert_eq!(record.broken(), []);

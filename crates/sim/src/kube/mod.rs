@@ -3,8 +3,8 @@
 //! [`Kube`] is the inside of one cluster, as pure as the world: what happens by itself happens when the world comes to
 //! its instant. [`store`] holds the objects as JSON; [`resource`], [`object`], [`selector`], [`patch`] and [`status`]
 //! are the API's ways. [`hosts`] tells which machines there are, [`nodes`], [`pods`], [`scheduler`], [`controllers`]
-//! and [`karpenter`] what becomes of them; [`seed`] is what is there at the start, [`summary`] what it
-//! all comes to. [`route`], [`token`] and
+//! and [`karpenter`] what becomes of them; [`seed`] is what is there at the start, [`summary`] what it all
+//! comes to. [`route`], [`token`] and
 //! [`discovery`] read requests, [`api`] answers them, and [`front`] finds the cluster that is meant.
 
 mod admission;

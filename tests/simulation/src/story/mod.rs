@@ -112,9 +112,7 @@ impl Story {
         inside::draw(&mut Chance::new(seed, 4), &mut fleet, &mut policy, &mut events);
         Self { seed, fleet, policy, events, weather }
     }
-}
 
-impl Story {
     /// Whether there are clusters in it that can be looked into.
     #[must_use]
     pub fn is_inside(&self) -> bool {

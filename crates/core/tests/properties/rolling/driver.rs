@@ -98,7 +98,7 @@ pub struct Walk {
     pub deaths: Vec<Option<Death>>,
     moves: usize,
     /// When the step began.
-    since: Timestamp,
+    pub since: Timestamp,
 }
 
 impl Walk {

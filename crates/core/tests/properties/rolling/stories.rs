@@ -269,6 +269,18 @@ fn a_cluster_that_is_never_seen_is_a_persons_before_anything_is_done() {
 }
 
 #[test]
+fn while_nothing_may_begin_a_cluster_that_is_not_seen_is_waited_for() {
+    let mut walk = Walk::new(world(), Order::default());
+    (walk.unseen, walk.held) = (Some("no route"), Some("the window is closed"));
+    for _ in 0..120 {
+        assert_eq!(walk.look(), None);
+    }
+    assert!(walk.world.now.duration_since(walk.since).as_secs() > 3600);
+    walk.held = None;
+    assert_eq!(failed(walk.end()).code, "InsideUnseen");
+}
+
+#[test]
 fn a_cluster_that_is_seen_again_in_time_is_gone_on_with() {
     let mut walk = Walk::new(world(), Order::default());
     walk.until(|walk| walk.world.autoscaler == Some(0));
