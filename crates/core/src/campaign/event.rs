@@ -153,7 +153,14 @@ pub enum CampaignEvent {
         /// What became of those that were not counted before.
         outcomes: Vec<ClusterEnd>,
     },
-    /// The wave's clusters were looked at again, after a while.
+    /// Some of the wave's clusters were looked at again, after a while; the others could not be, yet.
+    Looked {
+        /// Those that are well.
+        well: Vec<ClusterArn>,
+        /// Those that went bad meanwhile: failures once all were looked at.
+        unwell: Vec<Unwell>,
+    },
+    /// All of the wave's clusters were looked at again.
     Soaked {
         /// Those that went bad meanwhile: failures too.
         failures: Vec<Unwell>,

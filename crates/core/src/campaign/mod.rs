@@ -30,5 +30,5 @@ mod state;
 pub use event::{CampaignEntry, CampaignEvent, LISTED_MAX, Member, Unwell};
 pub use next::{CampaignDecision, CampaignWait, next, said_of, settle};
 pub use outcome::{ClusterEnd, Heard, Outcome};
-pub use soak::unwell;
+pub use soak::{Look, looked, unwell};
 pub use state::{CampaignState, Opened, Over, Wave};

@@ -97,6 +97,9 @@ const QUESTION_PAUSE_S: u32 = 3600;
 /// The longest single sleep, in seconds: Step Functions waits for a year at most.
 const SLEEP_S_MAX: u32 = 300 * 24 * 3600;
 
+/// After how long the clusters that could not be looked at after a soak are tried again, in seconds.
+const LOOK_PAUSE_S: u32 = 30;
+
 /// How often another campaign's earlier ring is looked at again, in seconds: soaks are longer.
 const EARLIER_RING_PAUSE_S: u32 = 600;
 
@@ -120,8 +123,13 @@ pub fn next(
         return stop_for(state, ring);
     }
     if let Some((wave, until)) = state.soaking() {
-        let seconds = seconds_between(now, until).clamp(1, SLEEP_S_MAX);
-        let text = format!("wave {} of ring {} soaks", wave.number + 1, state.ring_name(wave.ring));
+        let which = format!("wave {} of ring {}", wave.number + 1, state.ring_name(wave.ring));
+        let (seconds, text) = if now < until {
+            (seconds_between(now, until).clamp(1, SLEEP_S_MAX), format!("{which} soaks"))
+        } else {
+            let left = state.unlooked().count();
+            (LOOK_PAUSE_S, format!("{which} has soaked; {left} of its clusters are to be looked at again"))
+        };
         return CampaignDecision::Wait { wait_for: CampaignWait::Soak, seconds, text };
     }
     let Some(ring) = state.current_ring() else { return complete(state) };

@@ -40,7 +40,10 @@ pub struct Wave {
     pub started_at: Timestamp,
     /// When its last cluster was over.
     pub ended_at: Option<Timestamp>,
-    /// Whether its clusters were looked at after the soak.
+    /// Those of its clusters that were looked at after the soak, while others could not be: each with how it went bad,
+    /// if it did.
+    pub looked: BTreeMap<ClusterArn, Option<Unwell>>,
+    /// Whether all of its clusters were looked at after the soak.
     pub soaked: bool,
 }
 
@@ -191,6 +194,7 @@ impl CampaignState {
             CampaignEvent::WaveEnded { ring, wave, outcomes } => {
                 self.end_wave(entry, (*ring, *wave), outcomes)?;
             }
+            CampaignEvent::Looked { well, unwell } => self.looked(entry, well, unwell)?,
             CampaignEvent::Soaked { failures } => self.soaked(entry, failures)?,
             CampaignEvent::Stopped { code, message, next_action } => {
                 let (code, message, next_action) = (code.clone(), message.clone(), next_action.clone());
@@ -276,6 +280,7 @@ impl CampaignState {
             members: members.to_vec(),
             started_at: entry.at,
             ended_at: None,
+            looked: BTreeMap::new(),
             soaked: false,
         });
         self.paused = false;
@@ -318,6 +323,27 @@ impl CampaignState {
         self.count(outcomes);
         if let Some(wave) = self.waves.last_mut() {
             wave.ended_at = Some(entry.at);
+        }
+        Ok(())
+    }
+
+    fn looked(
+        &mut self,
+        entry: &CampaignEntry,
+        well: &[ClusterArn],
+        unwell: &[Unwell],
+    ) -> Result<(), LedgerError> {
+        let seen: BTreeMap<ClusterArn, Option<Unwell>> = well
+            .iter()
+            .map(|cluster| (cluster.clone(), None))
+            .chain(unwell.iter().map(|one| (one.cluster.clone(), Some(one.clone()))))
+            .collect();
+        let left: BTreeSet<&ClusterArn> = self.unlooked().map(|(cluster, _)| cluster).collect();
+        if seen.len() != well.len() + unwell.len() || !seen.keys().all(|cluster| left.contains(cluster)) {
+            return Err(illegal(entry, "a cluster does not soak, or was looked at before"));
+        }
+        if let Some(wave) = self.waves.last_mut() {
+            wave.looked.extend(seen);
         }
         Ok(())
     }
@@ -374,6 +400,13 @@ impl CampaignState {
         self.completed_of(wave).next()?;
         let soak = self.opened.rings.get(wave.ring).map_or(SignedDuration::ZERO, |ring| ring.soak);
         Some((wave, ended_at.checked_add(soak).unwrap_or(Timestamp::MAX)))
+    }
+
+    /// The clusters of the wave that soaks which were not looked at again yet, each with its outcome.
+    pub fn unlooked(&self) -> impl Iterator<Item = (&ClusterArn, &Outcome)> {
+        self.soaking().into_iter().flat_map(|(wave, _)| {
+            self.completed_of(wave).filter(|(cluster, _)| !wave.looked.contains_key(*cluster))
+        })
     }
 
     /// Whether no wave is open or soaks.

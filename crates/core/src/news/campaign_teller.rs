@@ -72,7 +72,8 @@ fn of_line(state: &CampaignState, entry: &CampaignEntry, before: u32) -> Option<
         | CampaignEvent::TakenUp { .. }
         | CampaignEvent::ApprovalAnswered { .. }
         | CampaignEvent::ApprovalExpired { .. }
-        | CampaignEvent::Counted { .. } => return None,
+        | CampaignEvent::Counted { .. }
+        | CampaignEvent::Looked { .. } => return None,
     };
     let detail = CampaignDetail { about: about(state, entry, text), what };
     Some(News { kind, detail: Detail::Campaign(Box::new(detail)), tell })

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::campaign::beyond::Elsewhere;
 use eks_upgrade_core::campaign::{
-    CampaignDecision, CampaignEntry, CampaignEvent, CampaignState, CampaignWait, ClusterEnd, Member, Outcome,
-    Over, Unwell, next, said_of, settle,
+    CampaignDecision, CampaignEntry, CampaignEvent, CampaignState, CampaignWait, ClusterEnd, Look, Member,
+    Outcome, Over, Unwell, looked, next, said_of, settle,
 };
 use eks_upgrade_core::control::{Answer, Answered, Approval, Controls, KillSwitch, Subject};
 use eks_upgrade_core::ledger::Sealed;
@@ -41,6 +41,8 @@ struct Case {
     thrown: usize,
     /// After how many decisions the execution dies and another goes on.
     dies: usize,
+    /// How many clusters can be looked at, at a time, once they have soaked.
+    seen: usize,
 }
 
 fn fate(bad: u32) -> impl Strategy<Value = Fate> {
@@ -57,8 +59,9 @@ fn case() -> impl Strategy<Value = Case> {
     let rings = proptest::collection::vec(ring, 1..4);
     let waves = proptest::collection::vec(1..12_u16, 1..4);
     let answer = select(vec![Some(Answer::Approve), Some(Answer::Approve), Some(Answer::Reject), None]);
-    (rings, waves, 0..7_200_u32, any::<bool>(), answer, 0..4_usize, 1..30_usize).prop_map(
-        |(rings, waves, soak_s, asks, answer, thrown, dies)| Case {
+    let seen = select(vec![1, 2, 5, usize::MAX]);
+    (rings, waves, 0..7_200_u32, any::<bool>(), answer, 0..4_usize, 1..30_usize, seen).prop_map(
+        |(rings, waves, soak_s, asks, answer, thrown, dies, seen)| Case {
             rings,
             waves,
             soak_s,
@@ -66,6 +69,7 @@ fn case() -> impl Strategy<Value = Case> {
             answer,
             thrown,
             dies,
+            seen,
         },
     )
 }
@@ -124,16 +128,20 @@ impl Teller {
         of.iter().map(end).collect()
     }
 
-    fn gone_bad(&self) -> Vec<Unwell> {
-        let (wave, _) = self.state().soaking().unwrap();
-        let completed = self.state().completed_of(wave).map(|(cluster, _)| cluster);
-        let bad = completed.filter(|cluster| self.fates[*cluster] == Fate::GoesBadAfterwards);
-        bad.map(|cluster| Unwell {
+    /// Looks at so many of the clusters that soak and were not looked at yet.
+    fn look(&self, most: usize) -> Option<CampaignEvent> {
+        let looks: Vec<Look> =
+            self.state().unlooked().take(most).map(|(cluster, _)| self.look_at(cluster)).collect();
+        looked(self.state(), &looks)
+    }
+
+    fn look_at(&self, cluster: &ClusterArn) -> Look {
+        let unwell = (self.fates[cluster] == Fate::GoesBadAfterwards).then(|| Unwell {
             cluster: cluster.clone(),
             code: "UnwellAfterwards".into(),
             text: "ill".into(),
-        })
-        .collect()
+        });
+        Look { cluster: cluster.clone(), unwell }
     }
 }
 
@@ -243,8 +251,8 @@ fn tell(case: &Case) -> Story {
                 teller.at = later(teller.at, seconds);
                 let through = teller.state().soaking().is_some_and(|(_, until)| until <= teller.at);
                 if wait_for == CampaignWait::Soak && through {
-                    let failures = teller.gone_bad();
-                    teller.write(CampaignEvent::Soaked { failures });
+                    let event = teller.look(case.seen).unwrap();
+                    teller.write(event);
                 }
             }
             CampaignDecision::Ask { seconds, expires_s, .. } => {
@@ -312,6 +320,12 @@ proptest! {
     }
 
     #[test]
+    fn however_many_looks_it_takes_the_same_clusters_are_found_to_have_gone_bad(case in case()) {
+        let members = |seen: usize| tell(&Case { seen, ..case.clone() }).state.members;
+        prop_assert_eq!(members(1), members(usize::MAX));
+    }
+
+    #[test]
     fn what_stops_says_why_and_what_completes_saw_to_every_cluster(case in case()) {
         let story = tell(&case);
         match &story.state.over {
@@ -338,6 +352,7 @@ fn the_usual_campaign_of_a_small_fleet_stops_at_the_ring_that_failed() {
         answer: None,
         thrown: 0,
         dies: usize::MAX,
+        seen: usize::MAX,
     };
     let story = tell(&case);
     let sizes: Vec<(usize, usize)> = story.waves.iter().map(|(ring, _, all)| (*ring, all.len())).collect();

@@ -1,11 +1,13 @@
 //! Looking at a wave's clusters again when it has soaked.
 
+use std::pin::pin;
+
 use eks_upgrade_core::arn::ClusterArn;
-use eks_upgrade_core::campaign::{CampaignEvent, Outcome, Unwell, unwell};
+use eks_upgrade_core::campaign::{Look, Outcome, Unwell, looked, unwell};
 use eks_upgrade_core::cluster::Found;
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::version::Minor;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::Campaigning;
 use super::record::CampaignRecord;
@@ -18,45 +20,48 @@ const LOOKED_AT_AT_ONCE: usize = 6;
 
 impl<E: Eks, L: Ledger + CampaignLedger, X: Sync, T: Time> Campaigning<E, L, X, T> {
     /// Looks at the clusters of the wave that has soaked long enough, if there is one, and records what went bad.
+    ///
+    /// Where one cannot be read, those that could are kept: an account whose calls are throttled answers for some of
+    /// two hundred clusters each time, and hardly ever for all of them at once. An error, if there are none to keep.
     pub(super) async fn look_after_soak(&self, record: &mut CampaignRecord<'_, L, T>) -> Answer<()> {
         let state = record.state()?;
-        let Some((wave, until)) = state.soaking() else { return Ok(()) };
-        if self.time.now() < until {
+        if state.soaking().is_none_or(|(_, until)| self.time.now() < until) {
             return Ok(());
         }
-        let upgraded: Vec<(ClusterArn, Option<RunId>, Option<Minor>)> = state
-            .completed_of(wave)
+        let unlooked: Vec<(ClusterArn, Option<RunId>, Option<Minor>)> = state
+            .unlooked()
             .map(|(cluster, outcome)| match outcome {
                 Outcome::Completed { run, version } => (cluster.clone(), run.clone(), *version),
                 Outcome::Failed { .. } | Outcome::Untouched { .. } => (cluster.clone(), None, None),
             })
             .collect();
-        let seen: Vec<Option<Unwell>> = stream::iter(upgraded)
-            .map(|(cluster, run, version)| self.look_at(cluster, run, version))
-            .buffered(LOOKED_AT_AT_ONCE)
-            .try_collect()
-            .await?;
-        let failures: Vec<Unwell> = seen.into_iter().flatten().collect();
-        record
-            .record(|state| match state.and_then(|state| state.soaking()) {
-                Some(_) => vec![CampaignEvent::Soaked { failures: failures.clone() }],
-                None => Vec::new(),
-            })
-            .await
+        let mut looks = pin!(
+            stream::iter(unlooked)
+                .map(|(cluster, run, version)| self.look_at(cluster, run, version))
+                .buffered(LOOKED_AT_AT_ONCE)
+        );
+        let mut seen = Vec::new();
+        while let Some(look) = looks.next().await {
+            match look {
+                Ok(look) => seen.push(look),
+                Err(error) if seen.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, looked = seen.len(), "the others of the wave are looked at later");
+                    break;
+                }
+            }
+        }
+        record.record(|state| state.and_then(|state| looked(state, &seen)).into_iter().collect()).await
     }
 
-    async fn look_at(
-        &self,
-        cluster: ClusterArn,
-        run: Option<RunId>,
-        version: Option<Minor>,
-    ) -> Answer<Option<Unwell>> {
+    async fn look_at(&self, cluster: ClusterArn, run: Option<RunId>, version: Option<Minor>) -> Answer<Look> {
         let seen = match self.eks.cluster(&cluster).await {
             Ok(seen) => seen,
             // Another look would be denied too, and what cannot be told is not well.
             Err(down) if down.denied => {
                 let (code, text) = ("NotToldAfterwards".to_owned(), down.to_string());
-                return Ok(Some(Unwell { cluster, code, text }));
+                let unwell = Some(Unwell { cluster: cluster.clone(), code, text });
+                return Ok(Look { cluster, unwell });
             }
             Err(down) => return Err(down.into()),
         };
@@ -67,7 +72,10 @@ impl<E: Eks, L: Ledger + CampaignLedger, X: Sync, T: Time> Campaigning<E, L, X, 
             }
             _ => Vec::new(),
         };
-        let found = unwell(version, &seen, &baseline);
-        Ok(found.map(|(code, text)| Unwell { cluster, code: code.to_owned(), text }))
+        let unwell = unwell(version, &seen, &baseline).map(|(code, text)| {
+            let (cluster, code) = (cluster.clone(), code.to_owned());
+            Unwell { cluster, code, text }
+        });
+        Ok(Look { cluster, unwell })
     }
 }
