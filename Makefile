@@ -82,10 +82,10 @@ demo-fleet: build setup ## three rings, a window, a yes, a bake, and a failure i
 
 test: build setup ## every test: Rust, then the real binaries and state machines on the local stack
 	@if cargo nextest --version >/dev/null 2>&1; then \
-	  cargo nextest run --locked --workspace; \
+	  cargo nextest run --locked --cargo-profile $(PROFILE) --workspace; \
 	else \
 	  echo "cargo-nextest is not installed; falling back to cargo test"; \
-	  cargo test --locked --workspace --all-targets; \
+	  cargo test --locked --profile $(PROFILE) --workspace --all-targets; \
 	fi
 	$(RUN) $(PY) -m pytest tests
 	$(PY) -m unittest discover crates/core/data

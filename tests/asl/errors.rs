@@ -1,6 +1,6 @@
 //! Retry and Catch.
 
-use eks_upgrade_tests::asl::Failure;
+use eks_upgrade_support::asl::Failure;
 use serde_json::{Value, json};
 
 use crate::small::{Small, failure, task};

@@ -1,6 +1,6 @@
 //! Executions that start executions.
 
-use eks_upgrade_tests::asl::Status;
+use eks_upgrade_support::asl::Status;
 use serde_json::{Value, json};
 
 use crate::small::{Small, failure, states, task};

@@ -1,7 +1,7 @@
 //! The state machines of the product, run as they are.
 
 use eks_upgrade_core::cluster::Resource;
-use eks_upgrade_tests::{End, Fleet, Twist, installed};
+use eks_upgrade_support::{End, Fleet, Twist, installed};
 use serde_json::{Value, json};
 
 #[test]

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
-use eks_upgrade_tests::asl::expression::json as plain;
-use eks_upgrade_tests::asl::{self, Ask, Call, Engine, ExecutionId, Failure, Machine, Status, World};
+use eks_upgrade_support::asl::expression::json as plain;
+use eks_upgrade_support::asl::{self, Ask, Call, Engine, ExecutionId, Failure, Machine, Status, World};
 use serde_json::{Value, json};
 
 /// The world, with its engine.

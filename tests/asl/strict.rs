@@ -1,6 +1,6 @@
 //! What the interpreter does not know it refuses, with the name of the state.
 
-use eks_upgrade_tests::asl::Machine;
+use eks_upgrade_support::asl::Machine;
 use serde_json::{Value, json};
 
 use crate::small::{Small, states, task};

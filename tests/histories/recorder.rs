@@ -7,7 +7,7 @@ use eks_upgrade_core::contract::{DecideRequest, Question};
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_pipeline::decide::Decided as Reply;
 use eks_upgrade_pipeline::question::Replied;
-use eks_upgrade_tests::{Function, lambda};
+use eks_upgrade_support::{Function, lambda};
 use serde_json::Value;
 
 use crate::history::{Asked, Decided, History};

@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::control::{Answer, ConsentScope};
 use eks_upgrade_core::guard::Call;
-use eks_upgrade_tests::{
+use eks_upgrade_support::{
     FakeEks, FakeInside, Fleet, Outcome, Twist, empty_inside, installed, node_group, word,
 };
 use serde_json::json;

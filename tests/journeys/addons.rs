@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::{Offer, Status};
 use eks_upgrade_core::ledger::Event;
 use eks_upgrade_core::version::Minor;
-use eks_upgrade_tests::{Fleet, Twist, installed, word};
+use eks_upgrade_support::{Fleet, Twist, installed, word};
 
 use crate::story::{addon, upgrade};
 

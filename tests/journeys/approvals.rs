@@ -3,7 +3,7 @@
 use eks_upgrade_core::control::Answer;
 use eks_upgrade_core::ledger::Event;
 use eks_upgrade_pipeline::ports::NotKept;
-use eks_upgrade_tests::{Fleet, installed};
+use eks_upgrade_support::{Fleet, installed};
 
 use crate::story::{Told, upgrade};
 
@@ -78,7 +78,7 @@ fn the_first_answer_stands() {
         };
         let kept = (&fleet.table.memory, question);
         let late =
-            eks_upgrade_tests::finish(eks_upgrade_pipeline::ports::Hears::answer(&kept.0, &kept.1, again));
+            eks_upgrade_support::finish(eks_upgrade_pipeline::ports::Hears::answer(&kept.0, &kept.1, again));
         let Some(Err(NotKept::NotCounted(refused))) = late else { panic!("{late:?}") };
         assert!(refused.to_string().contains("answered before: approved by"), "{refused}");
     });

@@ -4,7 +4,7 @@
 use eks_upgrade_core::decide::WaitFor;
 use eks_upgrade_core::ledger::{Ending, Event, RunState};
 use eks_upgrade_core::news;
-use eks_upgrade_tests::{Execution, FakeInside, Fleet, empty_inside, installed};
+use eks_upgrade_support::{Execution, FakeInside, Fleet, empty_inside, installed};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

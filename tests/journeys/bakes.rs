@@ -2,7 +2,7 @@
 
 use eks_upgrade_core::cluster::{Insight, InsightCategory, InsightStatus, Status};
 use eks_upgrade_core::ledger::{Done, Event, Phase};
-use eks_upgrade_tests::{FakeEks, Fleet, installed};
+use eks_upgrade_support::{FakeEks, Fleet, installed};
 
 use crate::story::{Told, upgrade};
 

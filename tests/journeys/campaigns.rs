@@ -7,7 +7,7 @@ use eks_upgrade_core::control::Answer;
 use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_core::screen::LeftAloneCode;
 use eks_upgrade_pipeline::ports::Time;
-use eks_upgrade_tests::{Fleet, Outcome, Twist, installed};
+use eks_upgrade_support::{Fleet, Mishap, Outcome, Twist, installed};
 use serde_json::json;
 
 const RINGS: &str = "bake: {duration: 0s}\nrings: {order: [{name: dev}, {name: staging}, {name: prod}]}\n";
@@ -186,6 +186,20 @@ fn what_goes_bad_while_it_soaks_stops_the_campaign() {
     let failed = execution.output().unwrap_err();
     assert_eq!(failed.error, "CampaignStopped");
     assert!(failed.cause.as_ref().unwrap().contains("UnwellAfterwards"), "{failed:?}");
+}
+
+#[test]
+fn a_large_wave_is_looked_at_in_parts_where_one_call_of_ten_is_refused() {
+    let names: Vec<String> = (0..100).map(|place| format!("d{place:03}")).collect();
+    let clusters: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "dev")).collect();
+    let policy = "bake: {duration: 0s}\nrings: {order: [{name: dev, waves: [100]}]}\n";
+    let fleet = fleet(policy, &clusters);
+    let input = sweep(&fleet).unwrap();
+    let mut execution = fleet.start_campaign(&input);
+    execution.until_at("WaitForSoak");
+    let mut chance = fastrand::Rng::with_seed(1);
+    fleet.faults.by(move || (chance.u8(0..10) == 0).then_some(Mishap::FailsBefore));
+    assert_eq!(execution.output().unwrap()["completed"], 100);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use eks_upgrade_core::control::ConsentScope;
 use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{End, Fleet, Twist, installed};
+use eks_upgrade_support::{End, Fleet, Twist, installed};
 use serde_json::json;
 
 use crate::story::{addon, group, upgrade};

@@ -2,7 +2,7 @@
 
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{End, Fleet, Mishap, Twist, installed};
+use eks_upgrade_support::{End, Fleet, Mishap, Twist, installed};
 use serde_json::json;
 
 use crate::story::{addon, group, told, upgrade};

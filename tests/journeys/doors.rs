@@ -2,7 +2,7 @@
 
 use eks_upgrade_core::cluster::Status;
 use eks_upgrade_core::policy::STRATEGY_TAG;
-use eks_upgrade_tests::{End, Fleet, installed};
+use eks_upgrade_support::{End, Fleet, installed};
 use serde_json::{Value, json};
 
 fn refused(fleet: &Fleet, request: Value) -> (String, String) {

@@ -2,7 +2,7 @@
 
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{Fleet, Twist, installed};
+use eks_upgrade_support::{Fleet, Twist, installed};
 
 use crate::story::{addon, group, upgrade};
 

@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::ledger::Event;
 use eks_upgrade_core::policy::{NODES_TAG, NodeHops};
-use eks_upgrade_tests::{Fleet, Twist, installed, node_group};
+use eks_upgrade_support::{Fleet, Twist, installed, node_group};
 
 use crate::story::upgrade;
 
@@ -25,7 +25,7 @@ fn what_is_finished_is_left_alone() {
     upgrade(&fleet, "1.35").completed();
     let calls = fleet.eks.arrived();
     let end = fleet.start(serde_json::json!({"cluster": "prod-a", "target": "1.35"})).finish();
-    assert!(matches!(end, eks_upgrade_tests::End::Refused(raised) if raised.name == "TargetNotNewer"));
+    assert!(matches!(end, eks_upgrade_support::End::Refused(raised) if raised.name == "TargetNotNewer"));
     assert_eq!(fleet.eks.arrived(), calls);
 }
 

@@ -4,7 +4,7 @@ use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::inside::{NodeGroupOf, Seen};
 use eks_upgrade_core::ledger::Event;
 use eks_upgrade_core::plan::StepKind;
-use eks_upgrade_tests::{FakeInside, Fleet, Installed, Twist, empty_inside, installed};
+use eks_upgrade_support::{FakeInside, Fleet, Installed, Twist, empty_inside, installed};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -198,7 +198,7 @@ fn nodes_that_do_not_follow_are_a_persons_business_after_an_hour() {
 #[test]
 fn a_regression_while_nodes_roll_pauses_the_run_until_it_is_over() {
     let mut cluster = installed("prod-a", "1.34");
-    cluster = cluster.with(eks_upgrade_tests::node_group("second", "1.34"));
+    cluster = cluster.with(eks_upgrade_support::node_group("second", "1.34"));
     let fleet =
         fleet("{bake: {duration: 0s}, nodeGroupsAtOnce: 1, kubernetes: {access: read}}", cluster, healthy());
     fleet.later(15 * MINUTE_S, |eks| eks.within("prod-a", |inner| inner.crash(true)));
@@ -212,7 +212,7 @@ fn a_regression_while_nodes_roll_pauses_the_run_until_it_is_over() {
 
 #[test]
 fn a_regression_that_lasts_for_an_hour_stops_the_run_and_offers_the_way_back() {
-    let cluster = installed("prod-a", "1.34").with(eks_upgrade_tests::node_group("second", "1.34"));
+    let cluster = installed("prod-a", "1.34").with(eks_upgrade_support::node_group("second", "1.34"));
     let policy = "{bake: {duration: 0s}, nodeGroupsAtOnce: 1, kubernetes: {access: read}}";
     let fleet = fleet(policy, cluster, healthy());
     fleet.later(15 * MINUTE_S, |eks| eks.within("prod-a", |inner| inner.crash(true)));

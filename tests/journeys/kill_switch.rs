@@ -2,7 +2,7 @@
 
 use eks_upgrade_core::decide::WaitFor;
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{Fleet, installed};
+use eks_upgrade_support::{Fleet, installed};
 use serde_json::json;
 
 use crate::story::{told, upgrade};

@@ -4,7 +4,7 @@ use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::contract::DecideRequest;
 use eks_upgrade_core::ids::Fence;
 use eks_upgrade_core::ledger::{Ending, Event};
-use eks_upgrade_tests::{End, Execution, Fleet, Twist, finish, installed};
+use eks_upgrade_support::{End, Execution, Fleet, Twist, finish, installed};
 use serde_json::json;
 
 use crate::story::{assert_tokens_begin_one_update_each, told, upgrade};

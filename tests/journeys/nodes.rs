@@ -4,7 +4,7 @@ use eks_upgrade_core::cluster::{AmiFamily, LaunchTemplate, NodeGroup, Status};
 use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::ledger::Event;
 use eks_upgrade_core::policy::{NODES_TAG, NodeStrategy, STRATEGY_TAG};
-use eks_upgrade_tests::{Fleet, Twist, installed, node_group};
+use eks_upgrade_support::{Fleet, Twist, installed, node_group};
 use serde_json::json;
 
 use crate::story::{Told, group, upgrade, upgrade_with};

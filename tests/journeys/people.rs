@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{End, FakeEks, Fleet, Outcome, Twist, installed, node_group, word};
+use eks_upgrade_support::{End, FakeEks, Fleet, Outcome, Twist, installed, node_group, word};
 use serde_json::json;
 
 use crate::story::{group, told, upgrade};

@@ -3,7 +3,7 @@
 use eks_upgrade_core::inside::{NodeGroupOf, Phase};
 use eks_upgrade_core::ledger::Event;
 use eks_upgrade_core::roll::{Effect, Moved};
-use eks_upgrade_tests::{FakeInside, Fleet, Mishap, empty_inside, installed};
+use eks_upgrade_support::{FakeInside, Fleet, Mishap, empty_inside, installed};
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Ending, Event, RunState};
-use eks_upgrade_tests::{End, Execution, Fleet};
+use eks_upgrade_support::{End, Execution, Fleet};
 use serde_json::{Value, json};
 
 /// How a run of `prod-a` went.

@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::{Insight, InsightCategory, InsightStatus};
 use eks_upgrade_core::control::ConsentScope;
 use eks_upgrade_core::finding::Code;
-use eks_upgrade_tests::{Fleet, installed};
+use eks_upgrade_support::{Fleet, installed};
 use serde_json::json;
 
 use crate::story::{Told, upgrade, upgrade_with};
@@ -139,7 +139,7 @@ fn a_dry_run_of_the_way_back_shows_the_way_back() {
     let fleet = upgraded("1.34", "1.35");
     let calls = fleet.eks.arrived();
     let end = fleet.start(json!({"cluster": "prod-a", "rollBack": true, "dryRun": true})).finish();
-    let eks_upgrade_tests::End::DryRun(plan) = end else { panic!("{end:?}") };
+    let eks_upgrade_support::End::DryRun(plan) = end else { panic!("{end:?}") };
     assert_eq!(plan.target.to_string(), "1.34");
     assert_eq!(fleet.eks.arrived(), calls);
 }

@@ -5,7 +5,7 @@
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::finding::Code;
 use eks_upgrade_core::ledger::Event;
-use eks_upgrade_tests::{Fleet, Twist, installed};
+use eks_upgrade_support::{Fleet, Twist, installed};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};

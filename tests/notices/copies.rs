@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eks_upgrade_core::contract::IntakeAnswer;
 use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_pipeline::ports::Affected;
-use eks_upgrade_tests::{End, Fleet, Mishap, installed};
+use eks_upgrade_support::{End, Fleet, Mishap, installed};
 use serde_json::{Value, json};
 
 use crate::judge::{documented, fleet, objections};
@@ -182,7 +182,7 @@ fn a_cluster_whose_run_halted_waits_for_a_person_however_its_arn_is_written() {
     let fleet = fleet();
     take(&fleet, &naming(&["prod-a"]));
     let request = serde_json::to_value(&fleet.campaigns()[0].1[0]).unwrap();
-    let denied = eks_upgrade_tests::Twist::Refused(403, "AccessDeniedException", "no".into());
+    let denied = eks_upgrade_support::Twist::Refused(403, "AccessDeniedException", "no".into());
     fleet.eks.twist(eks_upgrade_core::cluster::Resource::ControlPlane, denied);
     fleet.start(request).finish();
     for (number, arn) in

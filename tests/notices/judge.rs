@@ -5,7 +5,7 @@ use eks_upgrade_core::cluster::Status;
 use eks_upgrade_core::contract::CampaignInput;
 use eks_upgrade_core::door::UpgradeRequest;
 use eks_upgrade_pipeline::ports::Time;
-use eks_upgrade_tests::{Fleet, installed};
+use eks_upgrade_support::{Fleet, installed};
 use serde_json::Value;
 
 /// The notice in the documented form. It names prod-a and prod-b.

@@ -1,7 +1,7 @@
 //! As much as may come in at once: what goes out still fits.
 
 use eks_upgrade_core::door::UpgradeRequest;
-use eks_upgrade_tests::{Fleet, installed};
+use eks_upgrade_support::{Fleet, installed};
 use serde_json::{Value, json};
 
 use crate::judge::{documented, fleet, objections};

@@ -1,7 +1,7 @@
 //! Notices of the organisation view: `account` is the organisation's, the clusters are wherever their ARNs say.
 
 use eks_upgrade_core::contract::IntakeAnswer;
-use eks_upgrade_tests::{Fleet, installed, word};
+use eks_upgrade_support::{Fleet, installed, word};
 use serde_json::{Value, json};
 
 use crate::judge::documented;

@@ -1,7 +1,7 @@
 //! The daily sweep: what a lost notice would have said.
 
 use eks_upgrade_core::contract::IntakeAnswer;
-use eks_upgrade_tests::{End, Fleet};
+use eks_upgrade_support::{End, Fleet};
 use serde_json::json;
 
 use crate::judge::{documented, fleet, objections};
@@ -62,9 +62,9 @@ fn notice_and_sweep_of_one_cluster_make_one_upgrade() {
         .map(|request| fleet.start(serde_json::to_value(request).unwrap()))
         .collect();
     for _ in 0..200 {
-        executions.iter_mut().for_each(eks_upgrade_tests::Execution::step);
+        executions.iter_mut().for_each(eks_upgrade_support::Execution::step);
     }
-    let ends: Vec<End> = executions.iter_mut().map(eks_upgrade_tests::Execution::finish).collect();
+    let ends: Vec<End> = executions.iter_mut().map(eks_upgrade_support::Execution::finish).collect();
     assert_eq!(ends.iter().filter(|end| matches!(end, End::Closed(_))).count(), 1, "{ends:?}");
     let hops = fleet.eks.began().into_iter().filter(|call| call.starts_with("UpdateClusterVersion"));
     assert_eq!(hops.count(), 1);
@@ -72,7 +72,7 @@ fn notice_and_sweep_of_one_cluster_make_one_upgrade() {
 
 #[test]
 fn a_fleet_with_nothing_due_is_left_in_peace() {
-    let fleet = Fleet::new().with(eks_upgrade_tests::installed("new", "1.36"));
+    let fleet = Fleet::new().with(eks_upgrade_support::installed("new", "1.36"));
     sweep(&fleet);
     assert_eq!(started(&fleet), Vec::<String>::new());
     assert_eq!(fleet.eks.arrived(), 0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use eks_upgrade_pipeline::ports::Time;
-use eks_upgrade_tests::VirtualClock;
+use eks_upgrade_support::VirtualClock;
 
 /// The alarms of all that sleep. Sleeping moves no clock: whoever moves it on has to ring them.
 #[derive(Clone, Debug)]

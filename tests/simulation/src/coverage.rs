@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eks_upgrade_judge::What;
-use eks_upgrade_tests::Mishap;
+use eks_upgrade_support::Mishap;
 use serde_json::Value;
 
 use crate::story::{Event, Story};
@@ -154,8 +154,10 @@ const ELSEWHERE: [&str; 6] = [
 
 /// The states of all state machines that a simulation can enter.
 fn states() -> Vec<String> {
-    let all: BTreeSet<String> =
-        eks_upgrade_tests::machines().values().flat_map(eks_upgrade_tests::asl::Machine::states).collect();
+    let all: BTreeSet<String> = eks_upgrade_support::machines()
+        .values()
+        .flat_map(eks_upgrade_support::asl::Machine::states)
+        .collect();
     all.into_iter().filter(|state| !ELSEWHERE.contains(&state.as_str())).collect()
 }
 

@@ -21,8 +21,8 @@ use eks_upgrade_pipeline::kube::Kube;
 use eks_upgrade_pipeline::plan::PlanRun;
 use eks_upgrade_pipeline::ports::{Affected, EksDown, Health, Hears, Time};
 use eks_upgrade_pipeline::question::Replied;
-use eks_upgrade_tests::asl::{self, Ask, Call, Engine, ExecutionId, Failure};
-use eks_upgrade_tests::{Table, VirtualClock, ada, died, finish, handled, home, machines, word};
+use eks_upgrade_support::asl::{self, Ask, Call, Engine, ExecutionId, Failure};
+use eks_upgrade_support::{Table, VirtualClock, ada, died, finish, handled, home, machines, word};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

@@ -24,7 +24,7 @@ use eks_upgrade_pipeline::ports::inside::{
     ApiServer, Depth, Evicted, InsideWrites, Insides, PodName, TriesEvictions,
 };
 use eks_upgrade_sim::{KubeEndpoint, Request};
-use eks_upgrade_tests::{VirtualClock, home};
+use eks_upgrade_support::{VirtualClock, home};
 use jiff::Timestamp;
 use kube::client::Body;
 use kube::{Client, Config};

@@ -72,7 +72,7 @@ impl Retries {
 
 #[cfg(test)]
 mod tests {
-    use eks_upgrade_tests::VirtualClock;
+    use eks_upgrade_support::VirtualClock;
     use jiff::Timestamp;
 
     use super::*;

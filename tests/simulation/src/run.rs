@@ -7,7 +7,7 @@ use eks_upgrade_judge::{Objection, Rule, What, judge};
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_sim::World;
 use eks_upgrade_sim::fleet::Fleet;
-use eks_upgrade_tests::{Faults, Mishap, Table, VirtualClock};
+use eks_upgrade_support::{Faults, Mishap, Table, VirtualClock};
 use jiff::Timestamp;
 
 use crate::chance::Chance;

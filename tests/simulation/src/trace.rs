@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use eks_upgrade_judge::{Line, Objection, What, judge_each};
 use eks_upgrade_pipeline::ports::Time;
 use eks_upgrade_sim::{Record, Response, World};
-use eks_upgrade_tests::{Mishap, Table, VirtualClock};
+use eks_upgrade_support::{Mishap, Table, VirtualClock};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;

@@ -26,7 +26,7 @@ use aws_smithy_types::body::SdkBody;
 use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_pipeline::ports::{Eks, Time};
 use eks_upgrade_sim::{Request, Response, World};
-use eks_upgrade_tests::{Faults, VirtualClock, finish, home};
+use eks_upgrade_support::{Faults, VirtualClock, finish, home};
 use jiff::Timestamp;
 
 use crate::alarms::Alarms;

@@ -19,7 +19,7 @@ use eks_upgrade_simulation::story::START;
 use eks_upgrade_simulation::throttle::Throttle;
 use eks_upgrade_simulation::trace::Trace;
 use eks_upgrade_simulation::wire::Wire;
-use eks_upgrade_tests::{Faults, Table, VirtualClock, Writes};
+use eks_upgrade_support::{Faults, Table, VirtualClock, Writes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use eks_upgrade_tests::asl::{Ask, Call, Failure, Turn};
-use eks_upgrade_tests::died;
+use eks_upgrade_support::asl::{Ask, Call, Failure, Turn};
+use eks_upgrade_support::died;
 use serde_json::Value;
 
 use super::{Deployment, Until};
@@ -77,7 +77,7 @@ impl<'a> SideBySide<'a> {
         let deployment = self.deployment;
         let Ask::Invoke { function, payload } = &call.ask else {
             let world = Until { deployment, until_s: i64::MAX };
-            let answer = eks_upgrade_tests::asl::World::perform(&world, &call);
+            let answer = eks_upgrade_support::asl::World::perform(&world, &call);
             return deployment.engine.borrow_mut().answered(&call, answer, deployment.now_s());
         };
         deployment.entered();
