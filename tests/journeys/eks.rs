@@ -77,6 +77,20 @@ fn an_update_that_is_listed_and_not_described_is_not_tried_again() {
 }
 
 #[test]
+fn an_update_whose_call_took_long_to_arrive_has_its_time_to_become_visible_too() {
+    for resource in [Resource::ControlPlane, group("general"), addon("coredns")] {
+        let fleet = fleet();
+        fleet.eks.state().updates_hidden_s = 60;
+        fleet.eks.state().lists_lag = true;
+        for _ in 0..8 {
+            fleet.eks.twist(resource.clone(), Twist::NeverArrives);
+        }
+        let told = upgrade(&fleet, "1.35").completed();
+        assert_eq!(told.count(|event| matches!(event, Event::Failed { .. })), 0, "{resource}");
+    }
+}
+
+#[test]
 fn a_lost_answer_about_an_update_that_is_not_visible_yet_begins_nothing_twice() {
     let fleet = fleet();
     fleet.eks.state().updates_hidden_s = 200;

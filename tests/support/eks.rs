@@ -61,6 +61,8 @@ pub struct State {
     pub tokens_honoured: bool,
     /// For how long after its beginning an update is not visible, in seconds.
     pub updates_hidden_s: i64,
+    /// Whether it is not listed for as long, either.
+    pub lists_lag: bool,
     /// What Health says of any event.
     pub affected: Affected,
     /// Every mutating call that arrived.
@@ -89,6 +91,7 @@ impl FakeEks {
             twists: BTreeMap::new(),
             tokens_honoured: true,
             updates_hidden_s: 0,
+            lists_lag: false,
             affected: Affected::NoSubscription,
             calls: Vec::new(),
             insides: BTreeMap::new(),
@@ -288,6 +291,11 @@ impl State {
         self.clusters.get(&cluster.name).filter(|installed| installed.cluster.arn == *cluster)
     }
 
+    /// Whether an update can be seen by now.
+    fn shows(&self, kept: &Kept, now: Timestamp) -> bool {
+        now.duration_since(kept.update.created_at).as_secs() >= self.updates_hidden_s
+    }
+
     /// Whether an update is one of this cluster's, and not of an earlier one's of its name.
     fn is_of(&self, kept: &Kept, cluster: &ClusterArn) -> bool {
         kept.cluster == cluster.name
@@ -374,9 +382,10 @@ impl Eks for &FakeEks {
     }
 
     async fn update_ids(&self, cluster: &ClusterArn, resource: &Resource) -> Result<Vec<UpdateId>, EksDown> {
-        let list = |state: &State, _| {
+        let list = |state: &State, now: Timestamp| {
             let theirs = |kept: &&Kept| kept.call.resource() == *resource && state.is_of(kept, cluster);
-            state.updates.iter().filter(theirs).map(|kept| kept.update.id.clone()).collect()
+            let listed = |kept: &&Kept| !state.lists_lag || state.shows(kept, now);
+            state.updates.iter().filter(theirs).filter(listed).map(|kept| kept.update.id.clone()).collect()
         };
         self.read("eks:ListUpdates", list).await
     }
@@ -389,10 +398,7 @@ impl Eks for &FakeEks {
     ) -> Result<Found<Update>, EksDown> {
         let find = |state: &State, now: Timestamp| {
             let theirs = |kept: &&Kept| kept.call.resource() == *resource && kept.update.id == *id;
-            let visible = |kept: &&Kept| {
-                now.duration_since(kept.update.created_at).as_secs() >= state.updates_hidden_s
-                    && state.is_of(kept, cluster)
-            };
+            let visible = |kept: &&Kept| state.shows(kept, now) && state.is_of(kept, cluster);
             found(state.updates.iter().find(theirs).filter(visible).map(|kept| &kept.update))
         };
         self.read("eks:DescribeUpdate", find).await

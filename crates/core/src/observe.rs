@@ -70,7 +70,7 @@ pub struct World {
     pub inside: InsideSeen,
 }
 
-/// How long an update may be unknown to `DescribeUpdate` after its call: EKS's reads lag behind its writes.
+/// How long an update may be unknown to `DescribeUpdate` after EKS has named it: its reads lag behind its writes.
 pub const NOT_VISIBLE_YET_S: u32 = 300;
 
 /// What has to be looked at to decide about `hop` at `now`, given what the ledger says and what was seen already.
@@ -164,7 +164,9 @@ impl World {
 #[must_use]
 pub fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec<Event> {
     let steps = hop.steps.iter().filter_map(|step| match state.steps.get(&step.id).map(|p| &p.phase) {
-        Some(Phase::InFlight { update, since }) => settle_update(state, step, update, *since, world, now),
+        Some(Phase::InFlight { update, since, known_at }) => {
+            settle_update(state, step, update, (*since, *known_at), world, now)
+        }
         Some(Phase::Baking { since }) => bake::settle(state, step, *since, world, now),
         None if matches!(step.kind, StepKind::Bake { .. }) && state.is_ready(step) => {
             Some(Event::BakeBegan { step: step.id.clone() })
@@ -200,7 +202,7 @@ fn settle_update(
     state: &RunState,
     step: &Step,
     id: &UpdateId,
-    since: Timestamp,
+    (since, known_at): (Timestamp, Timestamp),
     world: &World,
     now: Timestamp,
 ) -> Option<Event> {
@@ -208,7 +210,7 @@ fn settle_update(
     let failed =
         |failure| Some(Event::Failed { step: step.id.clone(), update: id.clone(), duration_s, failure });
     let update = match world.updates.get(id)? {
-        Found::Gone if duration_s <= NOT_VISIBLE_YET_S => return None,
+        Found::Gone if seconds_between(known_at, now) <= NOT_VISIBLE_YET_S => return None,
         Found::Gone => return failed(remedy::of_lost_update(id)),
         Found::Is(update) => update,
     };

@@ -45,8 +45,10 @@ pub enum Phase {
     InFlight {
         /// Its update.
         update: UpdateId,
-        /// Since when.
+        /// Since when: that of the intent, as nobody knows when the call arrived.
         since: Timestamp,
+        /// When the update became known, which may be long after: until then the call was made again and again.
+        known_at: Timestamp,
     },
     /// The last attempt did not succeed.
     Failed {
@@ -290,7 +292,8 @@ impl RunState {
             Event::Started { step, attempt, update, .. } => match self.steps.get_mut(step) {
                 Some(progress) if progress.attempt == *attempt => match &progress.phase {
                     Phase::Intended { since, .. } => {
-                        progress.phase = Phase::InFlight { update: update.clone(), since: *since };
+                        let (update, since) = (update.clone(), *since);
+                        progress.phase = Phase::InFlight { update, since, known_at: at };
                         progress.waits_since = None;
                     }
                     _ => return Err(illegal(entry, "nothing was intended")),

@@ -144,7 +144,7 @@ pub(super) fn explained(state: &RunState, world: &World, update: &Update) -> Res
 pub(super) fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec<Event> {
     let steps = hop.steps.iter().filter_map(|step| {
         match state.steps.get(&step.id).map(|progress| &progress.phase) {
-            Some(Phase::InFlight { update, since }) => settle_ours(step, update, *since, world, now),
+            Some(Phase::InFlight { update, since, .. }) => settle_ours(step, update, *since, world, now),
             Some(Phase::Following { behind, unmoved_since, .. }) => {
                 settle_follow(step, *behind, *unmoved_since, world, now)
             }

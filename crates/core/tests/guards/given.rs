@@ -183,7 +183,8 @@ impl Case {
     /// The step was begun so many seconds ago.
     pub fn begun(self, step: &Step, ago_s: i64) -> Self {
         let update = "u-1".parse().unwrap();
-        self.stands(step, Phase::InFlight { update, since: ago(ago_s) })
+        let since = ago(ago_s);
+        self.stands(step, Phase::InFlight { update, since, known_at: since })
     }
 
     /// A call for the step was meant, and nothing is known of it.
