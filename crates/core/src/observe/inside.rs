@@ -144,7 +144,9 @@ pub(super) fn explained(state: &RunState, world: &World, update: &Update) -> Res
 pub(super) fn settle(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> Vec<Event> {
     let steps = hop.steps.iter().filter_map(|step| {
         match state.steps.get(&step.id).map(|progress| &progress.phase) {
-            Some(Phase::InFlight { update, since, .. }) => settle_ours(step, update, *since, world, now),
+            Some(Phase::InFlight { update, since, known_at }) => {
+                settle_ours(step, update, (*since, *known_at), world, now)
+            }
             Some(Phase::Following { behind, unmoved_since, .. }) => {
                 settle_follow(step, *behind, *unmoved_since, world, now)
             }
@@ -168,7 +170,7 @@ fn vitals_seen(state: &RunState, world: &World) -> Option<Event> {
 fn settle_ours(
     step: &Step,
     update: &UpdateId,
-    since: Timestamp,
+    (since, known_at): (Timestamp, Timestamp),
     world: &World,
     now: Timestamp,
 ) -> Option<Event> {
@@ -179,7 +181,8 @@ fn settle_ours(
         let failure = Failure { code: code.into(), message, resources, remedy, next_action };
         Some(Event::Failed { step: step.id.clone(), update: update.clone(), duration_s, failure })
     };
-    let late = step.span.is_late(since, now);
+    // An API server that did not answer for an hour has had the change since its answer.
+    let late = step.span.is_late(known_at, now);
     match &step.kind {
         StepKind::CoreComponent { name, from, to } => {
             let component = match world.inside.component(name) {

@@ -9,7 +9,7 @@ use eks_upgrade_core::guard::{Verdict, guard};
 use eks_upgrade_core::hold::{Hold, hold};
 use eks_upgrade_core::ids::{Fence, StepId, Token};
 use eks_upgrade_core::ledger::{Done, Entry, Event, Phase, Progress, RunState};
-use eks_upgrade_core::observe::World;
+use eks_upgrade_core::observe::{World, settle};
 use eks_upgrade_core::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
 use eks_upgrade_core::policy::{NodeHops, NodeStrategy, Policy};
 use eks_upgrade_core::remedy::{Failure, Remedy};
@@ -182,9 +182,25 @@ impl Case {
 
     /// The step was begun so many seconds ago.
     pub fn begun(self, step: &Step, ago_s: i64) -> Self {
-        let update = "u-1".parse().unwrap();
-        let since = ago(ago_s);
-        self.stands(step, Phase::InFlight { update, since, known_at: since })
+        self.begun_after(step, ago_s, ago_s)
+    }
+
+    /// The step was meant so many seconds ago, and its update became known so many ago.
+    pub fn begun_after(self, step: &Step, meant_s: i64, known_s: i64) -> Self {
+        let (update, since, known_at) = ("u-1".parse().unwrap(), ago(meant_s), ago(known_s));
+        self.stands(step, Phase::InFlight { update, since, known_at })
+    }
+
+    /// The codes that the look has the ledger say the plan's first hop failed with.
+    pub fn settles(&self) -> Vec<String> {
+        let hop = &self.state.plan.as_ref().unwrap().hops[0];
+        let events = settle(&self.state, hop, &self.world, now()).into_iter();
+        events
+            .filter_map(|event| match event {
+                Event::Failed { failure, .. } => Some(failure.code),
+                _ => None,
+            })
+            .collect()
     }
 
     /// A call for the step was meant, and nothing is known of it.

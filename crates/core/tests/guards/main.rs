@@ -7,6 +7,7 @@ mod attempts;
 mod calls;
 mod given;
 mod guarding;
+mod looks;
 mod people;
 mod rolls;
 mod room;
