@@ -339,6 +339,9 @@ impl CampaignState {
             .chain(unwell.iter().map(|one| (one.cluster.clone(), Some(one.clone()))))
             .collect();
         let left: BTreeSet<&ClusterArn> = self.unlooked().map(|(cluster, _)| cluster).collect();
+        if seen.is_empty() {
+            return Err(illegal(entry, "it looks at nothing"));
+        }
         if seen.len() != well.len() + unwell.len() || !seen.keys().all(|cluster| left.contains(cluster)) {
             return Err(illegal(entry, "a cluster does not soak, or was looked at before"));
         }
@@ -353,6 +356,9 @@ impl CampaignState {
         let completed: BTreeSet<ClusterArn> = self.completed_of(wave).map(|(arn, _)| arn.clone()).collect();
         if !failures.iter().all(|one| completed.contains(&one.cluster)) {
             return Err(illegal(entry, "a cluster is not of the wave, or was not upgraded"));
+        }
+        if !wave.looked.values().flatten().all(|one| failures.contains(one)) {
+            return Err(illegal(entry, "a cluster that was found to have gone bad is left out"));
         }
         for one in failures {
             if let Some((_, Some(outcome))) = self.members.get_mut(&one.cluster) {

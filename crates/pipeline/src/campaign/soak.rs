@@ -7,6 +7,7 @@ use eks_upgrade_core::campaign::{Look, Outcome, Unwell, looked, unwell};
 use eks_upgrade_core::cluster::Found;
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::version::Minor;
+use eks_upgrade_core::waits::seconds_between;
 use futures_util::{StreamExt, stream};
 
 use super::Campaigning;
@@ -17,15 +18,20 @@ use crate::ports::{CampaignLedger, Eks, Ledger, Time};
 
 /// Clusters that are looked at at a time.
 const LOOKED_AT_AT_ONCE: usize = 6;
+/// How many in a row may be unreadable before the others are left for later.
+const UNREADABLE_MAX: usize = 6;
+/// After how many seconds the others are left for later: the function has 120.
+const LOOKS_S_MAX: u32 = 60;
 
 impl<E: Eks, L: Ledger + CampaignLedger, X: Sync, T: Time> Campaigning<E, L, X, T> {
     /// Looks at the clusters of the wave that has soaked long enough, if there is one, and records what went bad.
     ///
-    /// Where one cannot be read, those that could are kept: an account whose calls are throttled answers for some of
-    /// two hundred clusters each time, and hardly ever for all of them at once. An error, if there are none to keep.
+    /// What was seen is kept where others cannot be read: an account whose calls are throttled answers for some of two
+    /// hundred clusters each time, and hardly ever for all of them at once. An error, if none could be.
     pub(super) async fn look_after_soak(&self, record: &mut CampaignRecord<'_, L, T>) -> Answer<()> {
         let state = record.state()?;
-        if state.soaking().is_none_or(|(_, until)| self.time.now() < until) {
+        let began = self.time.now();
+        if state.soaking().is_none_or(|(_, until)| began < until) {
             return Ok(());
         }
         let unlooked: Vec<(ClusterArn, Option<RunId>, Option<Minor>)> = state
@@ -40,16 +46,22 @@ impl<E: Eks, L: Ledger + CampaignLedger, X: Sync, T: Time> Campaigning<E, L, X, 
                 .map(|(cluster, run, version)| self.look_at(cluster, run, version))
                 .buffered(LOOKED_AT_AT_ONCE)
         );
-        let mut seen = Vec::new();
+        let (mut seen, mut unseen, mut in_a_row) = (Vec::new(), None, 0);
         while let Some(look) = looks.next().await {
+            in_a_row = if look.is_ok() { 0 } else { in_a_row + 1 };
             match look {
                 Ok(look) => seen.push(look),
-                Err(error) if seen.is_empty() => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, looked = seen.len(), "the others of the wave are looked at later");
-                    break;
-                }
+                Err(error) => unseen = Some(error),
             }
+            if in_a_row == UNREADABLE_MAX || seconds_between(began, self.time.now()) >= LOOKS_S_MAX {
+                break;
+            }
+        }
+        if let Some(error) = unseen {
+            if seen.is_empty() {
+                return Err(error);
+            }
+            tracing::warn!(%error, looked = seen.len(), "the others of the wave are looked at later");
         }
         record.record(|state| state.and_then(|state| looked(state, &seen)).into_iter().collect()).await
     }
