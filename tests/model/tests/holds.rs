@@ -7,7 +7,7 @@ use eks_upgrade_model::properties::{COMPLETES, ITS_OWN_UPDATE, ONE_UPDATE_A_STEP
 use eks_upgrade_model::setup::{Setup, Work};
 use eks_upgrade_model::world::Note;
 
-/// How many faults happen at most. Unoptimized, only what needs none is explored: the rest would take minutes.
+/// How many faults happen at most. In a debug build, only what needs none is explored: the rest would take minutes.
 const FAULTS: u8 = if cfg!(debug_assertions) { 0 } else { 1 };
 
 /// Explores all of it. What is possible by the rules has to have been met: else holding means nothing.
