@@ -289,17 +289,7 @@ impl RunState {
                 self.paused = None;
                 self.touched = true;
             }
-            Event::Started { step, attempt, update, .. } => match self.steps.get_mut(step) {
-                Some(progress) if progress.attempt == *attempt => match &progress.phase {
-                    Phase::Intended { since, .. } => {
-                        let (update, since) = (update.clone(), *since);
-                        progress.phase = Phase::InFlight { update, since, known_at: at };
-                        progress.waits_since = None;
-                    }
-                    _ => return Err(illegal(entry, "nothing was intended")),
-                },
-                _ => return Err(illegal(entry, "that attempt was not intended")),
-            },
+            Event::Started { step, attempt, update, .. } => self.start(entry, step, *attempt, update)?,
             Event::Withheld { step, failure } => {
                 self.require_free(entry, step)?;
                 self.fail(step, failure, at);
@@ -364,6 +354,25 @@ impl RunState {
                 self.ended = Some(ending.clone());
             }
         }
+        Ok(())
+    }
+
+    /// EKS, or the cluster, has taken the call in.
+    fn start(
+        &mut self,
+        entry: &Entry,
+        step: &StepId,
+        attempt: u32,
+        update: &UpdateId,
+    ) -> Result<(), LedgerError> {
+        let intended = self.steps.get_mut(step).filter(|progress| progress.attempt == attempt);
+        let Some(progress) = intended else { return Err(illegal(entry, "that attempt was not intended")) };
+        let Phase::Intended { since, .. } = &progress.phase else {
+            return Err(illegal(entry, "nothing was intended"));
+        };
+        let (update, since) = (update.clone(), *since);
+        progress.phase = Phase::InFlight { update, since, known_at: entry.at };
+        progress.waits_since = None;
         Ok(())
     }
 
