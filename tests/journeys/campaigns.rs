@@ -4,6 +4,7 @@ use eks_upgrade_core::campaign::{CampaignState, Over};
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
 use eks_upgrade_core::control::Answer;
+use eks_upgrade_core::ids::CampaignId;
 use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_core::screen::LeftAloneCode;
 use eks_upgrade_pipeline::ports::Time;
@@ -188,18 +189,62 @@ fn what_goes_bad_while_it_soaks_stops_the_campaign() {
     assert!(failed.cause.as_ref().unwrap().contains("UnwellAfterwards"), "{failed:?}");
 }
 
-#[test]
-fn a_large_wave_is_looked_at_in_parts_where_one_call_of_ten_is_refused() {
-    let names: Vec<String> = (0..100).map(|place| format!("d{place:03}")).collect();
+/// A campaign of one wave of so many clusters, which are upgraded and soak.
+fn one_wave(count: usize) -> (Fleet, CampaignInput) {
+    let names: Vec<String> = (0..count).map(|place| format!("d{place:03}")).collect();
     let clusters: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "dev")).collect();
-    let policy = "bake: {duration: 0s}\nrings: {order: [{name: dev, waves: [100]}]}\n";
+    let policy = "bake: {duration: 0s}\nrings: {order: [{name: dev, waves: [200]}]}\n";
     let fleet = fleet(policy, &clusters);
     let input = sweep(&fleet).unwrap();
+    (fleet, input)
+}
+
+#[test]
+fn a_large_wave_is_looked_at_in_parts_where_one_call_of_ten_is_refused() {
+    let (fleet, input) = one_wave(100);
     let mut execution = fleet.start_campaign(&input);
     execution.until_at("WaitForSoak");
     let mut chance = fastrand::Rng::with_seed(1);
     fleet.faults.by(move || (chance.u8(0..10) == 0).then_some(Mishap::FailsBefore));
     assert_eq!(execution.output().unwrap()["completed"], 100);
+}
+
+#[test]
+fn looking_at_a_wave_takes_a_minute_at_most_and_goes_on_from_there() {
+    let (fleet, input) = one_wave(30);
+    let mut execution = fleet.start_campaign(&input);
+    execution.until_at("WaitForSoak");
+    let clock = fleet.clock.clone();
+    fleet.faults.by(move || {
+        clock.advance(5);
+        None
+    });
+    let mut parts = vec![0];
+    while let Some(wave) = state(&fleet, &input).waves.last().filter(|wave| !wave.soaked) {
+        if wave.looked.len() > parts[parts.len() - 1] {
+            parts.push(wave.looked.len());
+        }
+        execution.step();
+    }
+    assert!(parts.len() > 2, "{parts:?}");
+    assert!(parts.windows(2).all(|part| part[1] - part[0] <= 12), "{parts:?}");
+    assert_eq!(execution.output().unwrap()["completed"], 30);
+}
+
+#[test]
+fn a_wave_that_nobody_can_read_is_left_for_later_after_a_few_calls() {
+    let (fleet, input) = one_wave(60);
+    let mut execution = fleet.start_campaign(&input);
+    execution.until_at("WaitForSoak");
+    fleet.faults.reads_down(true);
+    let before = fleet.faults.calls();
+    while fleet.faults.calls() == before {
+        execution.step();
+    }
+    let calls = fleet.faults.calls() - before;
+    assert!(calls < 20, "{calls} calls");
+    fleet.faults.reads_down(false);
+    assert_eq!(execution.output().unwrap()["completed"], 60);
 }
 
 #[test]
@@ -256,6 +301,19 @@ fn side_by_side(fleet: &Fleet) -> (CampaignInput, CampaignInput) {
 
 fn dev_and_prod() -> Fleet {
     fleet(RINGS, &[("d1", "dev"), ("p1", "prod")])
+}
+
+#[test]
+fn a_campaign_whose_record_cannot_be_read_keeps_no_other_from_going_on_and_every_other_from_beginning() {
+    let fleet = dev_and_prod();
+    let (dev, prod) = side_by_side(&fleet);
+    fleet.table.memory.kept().records.get_mut(&dev.campaign).unwrap()[0].body.push(' ');
+    let before = fleet.table.memory.kept().started.len();
+    let swept = fleet.take(&json!({"trigger": "sweep"})).expect("it lives").unwrap_err();
+    assert_eq!(swept.name(), "LedgerBroken");
+    let started: Vec<CampaignId> =
+        fleet.table.memory.kept().started[before..].iter().map(|input| input.campaign.clone()).collect();
+    assert_eq!(started, [prod.campaign]);
 }
 
 #[test]

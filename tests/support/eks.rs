@@ -167,7 +167,9 @@ impl FakeEks {
             state.reads += 1;
             read(&state, now)
         });
-        answer.await.map_err(|_| EksDown { operation, denied: false, why: "connection reset".into() })
+        let down = || EksDown { operation, denied: false, why: "connection reset".into() };
+        let answer = answer.await.map_err(|_| down())?;
+        if self.faults.are_reads_down() { Err(down()) } else { Ok(answer) }
     }
 }
 

@@ -29,6 +29,7 @@ struct Plan {
     calls: usize,
     due: Due,
     table_down: bool,
+    reads_down: bool,
 }
 
 /// At which calls something happens.
@@ -88,6 +89,16 @@ impl Faults {
     /// Whether the table fails.
     pub fn is_table_down(&self) -> bool {
         self.0.lock().unwrap().table_down
+    }
+
+    /// Makes every read of EKS fail, or heals them.
+    pub fn reads_down(&self, down: bool) {
+        self.0.lock().unwrap().reads_down = down;
+    }
+
+    /// Whether reads of EKS fail.
+    pub fn are_reads_down(&self) -> bool {
+        self.0.lock().unwrap().reads_down
     }
 
     /// Runs `effect` as one port call.

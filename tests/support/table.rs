@@ -198,7 +198,8 @@ impl CampaignLedger for &Table {
         let open = || {
             let (kept, mut readings) = (self.memory.kept(), readings.lock().unwrap());
             let mut is_open = |id: &CampaignId, lines: &[Sealed]| {
-                readings.campaign(id, lines).ok().flatten().is_some_and(|state| state.over.is_none())
+                let read = readings.campaign(id, lines);
+                read.map_or(true, |state| state.is_some_and(|state| state.over.is_none()))
             };
             kept.records.iter().filter(|(id, lines)| is_open(id, lines)).map(|(id, _)| id.clone()).collect()
         };

@@ -79,7 +79,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
         let more = self.ask_health(&notice.event_arn).await;
         named.extend(self.claim(&notice.key, &campaign, more.difference(&named).cloned()).await?);
 
-        let open = self.open_campaigns().await?;
+        let open = self.open_campaigns().await?.all()?;
         let mut judged = self.judge_all(named, &campaign, &Self::taken(&open)).await?;
         let failed = judged.failed.take();
         let seen = judged.seen.iter().map(|(arn, _)| arn.clone()).collect();
@@ -112,9 +112,10 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
         let now = self.time.now();
         let key = format!("sweep-{}", now.strftime("%Y-%m-%d"));
         let open = self.open_campaigns().await?;
-        for state in &open {
+        for state in &open.read {
             self.drive(state).await?;
         }
+        let open = open.all()?;
         let mut all: BTreeSet<ClusterArn> = BTreeSet::new();
         let mut unseen = None;
         for place in self.reach().places() {

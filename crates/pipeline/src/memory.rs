@@ -152,8 +152,9 @@ impl CampaignLedger for &Memory {
 
     async fn open_campaigns(&self) -> Result<Vec<CampaignId>, LedgerDown> {
         let kept = self.kept();
+        // As in a table, whether it is open stands beside the record, and is known of one that does not read, too.
         let open = |lines: &[Sealed]| {
-            CampaignState::read(lines).ok().flatten().is_some_and(|state| state.over.is_none())
+            CampaignState::read(lines).map_or(true, |state| state.is_some_and(|state| state.over.is_none()))
         };
         Ok(kept.records.iter().filter(|(_, lines)| open(lines)).map(|(id, _)| id.clone()).collect())
     }

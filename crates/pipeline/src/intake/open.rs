@@ -10,8 +10,24 @@ use eks_upgrade_core::screen::{LeftAlone, LeftAloneCode};
 
 use super::Intake;
 use crate::campaign::read;
-use crate::error::Answer;
+use crate::error::{Answer, PipelineError};
 use crate::ports::{CampaignLedger, Campaigns, Executions};
+
+/// The campaigns under way.
+#[derive(Default)]
+pub(super) struct Open {
+    /// Those whose records can be read.
+    pub read: Vec<CampaignState>,
+    /// Why another's cannot: which clusters it has is not known then, and nothing is begun beside it.
+    pub unread: Option<PipelineError>,
+}
+
+impl Open {
+    /// All of them, if their records can be read.
+    pub fn all(self) -> Answer<Vec<CampaignState>> {
+        self.unread.map_or(Ok(self.read), Err)
+    }
+}
 
 /// The clusters that campaigns under way have and have not seen to yet.
 #[derive(Default)]
@@ -38,10 +54,13 @@ impl Taken {
 
 impl<E, H, L: CampaignLedger, C: Campaigns + Executions, T> Intake<E, H, L, C, T> {
     /// The campaigns under way.
-    pub(super) async fn open_campaigns(&self) -> Answer<Vec<CampaignState>> {
-        let mut open = Vec::new();
+    pub(super) async fn open_campaigns(&self) -> Answer<Open> {
+        let mut open = Open::default();
         for campaign in self.ledger.open_campaigns().await? {
-            open.extend(read(&self.ledger, &campaign).await?.filter(|state| state.over.is_none()));
+            match read(&self.ledger, &campaign).await {
+                Ok(state) => open.read.extend(state.filter(|state| state.over.is_none())),
+                Err(error) => drop(open.unread.get_or_insert(error)),
+            }
         }
         Ok(open)
     }
