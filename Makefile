@@ -41,7 +41,7 @@ START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTRO
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade simulate
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade EKS_UPGRADE_SIMULATE_BIN=$(OUT)/simulate
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup startup-build bench histories fuzz fuzz-build fuzz-replay mutants mutants-core model simulate
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench histories fuzz fuzz-replay mutants mutants-core model simulate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,15 +90,13 @@ test: build setup ## every test: Rust, then the real binaries and state machines
 	$(RUN) $(PY) -m pytest tests
 	$(PY) -m unittest discover crates/core/data
 
-startup: setup startup-build ## what the functions weigh and what their start costs, against budgets, as released (PROFILE=, MEASURE=, JSON=1)
+startup: setup ## what the functions weigh and what their start costs, against budgets, as released (PROFILE=, MEASURE=, JSON=1)
 	@command -v valgrind >/dev/null || { echo "valgrind is missing: it counts the instructions (Debian: apt-get install valgrind)" >&2; exit 1; }
+	$(START_BUILD) $(addprefix --bin ,$(MEASURE) bare)
 	@$(PY) tests/startup/measure.py --profile $(START_PROFILE) --binaries $(or $(CARGO_TARGET_DIR),target)/$(START_PROFILE) $(if $(JSON),--json) $(MEASURE)
 
-startup-build: # what `make startup` measures
-	$(START_BUILD) $(addprefix --bin ,$(MEASURE) bare)
-
 model: ## the lease and step protocol: every interleaving of two executions, with a fault at any of their calls
-	cargo nextest run --locked --cargo-profile $(PROFILE) --package eks-upgrade-model --profile model
+	cargo nextest run --locked --cargo-profile $(PROFILE) --workspace --profile model
 
 simulate: ## whole upgrades in simulation, with everything going wrong that may, and a judge (SEEDS=, SEED= replays one)
 	cargo build --locked --profile $(PROFILE) --bin simulate
@@ -115,14 +113,11 @@ histories: ## record the runs of this version, with each release (tests/historie
 fuzz: $(FUZZ) ## all that comes in from outside, made up: each target for SECONDS= (SECONDS=20)
 	$(PYTHON) tests/fuzz/run.py --cargo-fuzz $(FUZZ) --seconds $(SECONDS)
 
-fuzz-build: $(FUZZ) # what `make fuzz` runs
-	$(PYTHON) tests/fuzz/run.py --cargo-fuzz $(FUZZ) --build
-
 fuzz-replay: $(FUZZ) ## one input again, with its backtrace (TARGET=, FILE=)
 	RUST_BACKTRACE=1 $(PYTHON) tests/fuzz/run.py --cargo-fuzz $(FUZZ) --replay $(TARGET) $(FILE)
 
 $(FUZZ):
-	cargo install --locked --quiet --root .local/cargo-fuzz cargo-fuzz@$(CARGO_FUZZ)
+	cargo install --locked --quiet --debug --root .local/cargo-fuzz cargo-fuzz@$(CARGO_FUZZ)
 
 mutants: ## break each guard of the product in turn: the judge of the simulation has to object (MUTANT=, SEEDS=400)
 	$(PYTHON) tests/mutants/run.py --seeds $(if $(filter file,$(origin SEEDS)),400,$(SEEDS)) $(MUTANT)
@@ -140,7 +135,7 @@ lint: lint-rust lint-infra lint-guard lint-deps ## rustfmt, clippy, the linters 
 
 lint-rust:
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo clippy --locked --profile $(PROFILE) --workspace --all-targets -- --deny warnings
 
 lint-infra: $(VENV)/.stamp $(LINT_VENV)/.stamp .local/npm/.stamp ## cfn-lint, sam validate, asl-validator
 	$(LINT_VENV)/bin/cfn-lint infra/template.yaml infra/spoke.yaml infra/kubernetes/access-entries.yaml

@@ -178,7 +178,6 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--cargo-fuzz", required=True)
     arguments.add_argument("--seconds", type=int, default=20)
-    arguments.add_argument("--build", action="store_true", help="build the targets and run none")
     arguments.add_argument("--replay", nargs="*", metavar=("TARGET", "FILE"))
     given = arguments.parse_args()
     if given.replay is not None and len(given.replay) != 2:
@@ -189,8 +188,6 @@ def main() -> int:
         return error.returncode
     except KeyboardInterrupt:
         return 130
-    if given.build:
-        return 0
     if given.replay:
         return replay(binaries, *given.replay)
     return fuzz(binaries, given.seconds)

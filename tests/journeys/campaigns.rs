@@ -307,6 +307,9 @@ fn dev_and_prod() -> Fleet {
 fn a_campaign_whose_record_cannot_be_read_keeps_no_other_from_going_on_and_every_other_from_beginning() {
     let fleet = dev_and_prod();
     let (dev, prod) = side_by_side(&fleet);
+    let mut of_prod = fleet.start_campaign(&prod);
+    of_prod.until(|_| state(&fleet, &prod).generation == 1);
+    of_prod.abort();
     fleet.table.memory.kept().records.get_mut(&dev.campaign).unwrap()[0].body.push(' ');
     let before = fleet.table.memory.kept().started.len();
     let swept = fleet.take(&json!({"trigger": "sweep"})).expect("it lives").unwrap_err();
