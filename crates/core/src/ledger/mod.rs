@@ -4,6 +4,7 @@
 //! [`RunState::apply`] is the one place that says which event may follow which, and it refuses the others. [`verify`]
 //! says of a record whether it is still the one that was written.
 
+mod apply;
 mod chain;
 mod entry;
 mod event;
