@@ -210,7 +210,7 @@ fn a_large_wave_is_looked_at_in_parts_where_one_call_of_ten_is_refused() {
 }
 
 #[test]
-fn looking_at_a_wave_takes_a_minute_at_most_and_goes_on_from_there() {
+fn looking_at_a_wave_ends_after_a_while_and_goes_on_from_there() {
     let (fleet, input) = one_wave(30);
     let mut execution = fleet.start_campaign(&input);
     execution.until_at("WaitForSoak");
@@ -303,20 +303,55 @@ fn dev_and_prod() -> Fleet {
     fleet(RINGS, &[("d1", "dev"), ("p1", "prod")])
 }
 
+/// Makes the record of a campaign one that does not read, or mends it.
+fn spoil(fleet: &Fleet, campaign: &CampaignId, spoilt: bool) {
+    let mut kept = fleet.table.memory.kept();
+    let body = &mut kept.records.get_mut(campaign).unwrap()[0].body;
+    if spoilt { body.push(' ') } else { drop(body.pop()) }
+}
+
 #[test]
-fn a_campaign_whose_record_cannot_be_read_keeps_no_other_from_going_on_and_every_other_from_beginning() {
-    let fleet = dev_and_prod();
+fn beside_a_campaign_whose_record_cannot_be_read_the_sweep_brings_others_back_and_begins_nothing() {
+    let fleet = fleet(RINGS, &[("d1", "dev"), ("p1", "prod"), ("p2", "prod")]);
     let (dev, prod) = side_by_side(&fleet);
     let mut of_prod = fleet.start_campaign(&prod);
     of_prod.until(|_| state(&fleet, &prod).generation == 1);
     of_prod.abort();
-    fleet.table.memory.kept().records.get_mut(&dev.campaign).unwrap()[0].body.push(' ');
+    spoil(&fleet, &dev.campaign, true);
     let before = fleet.table.memory.kept().started.len();
     let swept = fleet.take(&json!({"trigger": "sweep"})).expect("it lives").unwrap_err();
     assert_eq!(swept.name(), "LedgerBroken");
     let started: Vec<CampaignId> =
         fleet.table.memory.kept().started[before..].iter().map(|input| input.campaign.clone()).collect();
-    assert_eq!(started, [prod.campaign]);
+    assert_eq!(started, [prod.campaign], "and none for p2");
+}
+
+#[test]
+fn beside_a_campaign_whose_record_cannot_be_read_an_interrupted_run_is_gone_on_with() {
+    let fleet = fleet(RINGS, &[("d1", "dev"), ("p1", "prod"), ("p2", "prod")]);
+    let (dev, _) = side_by_side(&fleet);
+    let mut by_hand = fleet.start(json!({"cluster": "p2", "target": "1.35"}));
+    by_hand.until_at("WaitForControlPlane");
+    by_hand.abort();
+    spoil(&fleet, &dev.campaign, true);
+    fleet.take(&json!({"trigger": "sweep"})).expect("it lives").unwrap_err();
+    let picked = fleet.table.memory.kept().started.last().cloned().unwrap();
+    let output = fleet.start_campaign(&picked).output().unwrap();
+    assert_eq!((output["completed"].as_u64(), version(&fleet, "p2")), (Some(1), "1.35".into()), "{output}");
+}
+
+#[test]
+fn a_campaign_whose_record_cannot_be_read_is_waited_for() {
+    let fleet = dev_and_prod();
+    let (dev, prod) = side_by_side(&fleet);
+    spoil(&fleet, &dev.campaign, true);
+    let mut of_prod = fleet.start_campaign(&prod);
+    of_prod.until_at("WaitForEarlierRing");
+    assert_eq!(version(&fleet, "p1"), "1.34");
+    assert!(of_prod.is_running());
+    spoil(&fleet, &dev.campaign, false);
+    fleet.start_campaign(&dev).let_go();
+    assert_eq!(of_prod.output().unwrap()["completed"], 1);
 }
 
 #[test]

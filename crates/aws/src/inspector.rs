@@ -20,11 +20,7 @@ pub struct Inspector {
 
 impl Inspector {
     pub(crate) fn new(sdk: &SdkConfig, function: String) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(ANSWER_WITHIN)
-            // The answer comes when the function has looked, which is later than other calls' answers.
-            .disable_operation_attempt_timeout()
-            .build();
+        let timeouts = TimeoutConfig::builder().operation_timeout(ANSWER_WITHIN).build();
         let config = aws_sdk_lambda::config::Builder::from(sdk).timeout_config(timeouts).build();
         Self { client: Client::from_conf(config), function }
     }

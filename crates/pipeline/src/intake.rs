@@ -20,7 +20,7 @@ use crate::ports::{
     Affected, CampaignLedger, Campaigns, Claim, Eks, Executions, Health, Inbox, Ledger, Time,
 };
 use enrol::{Findings, Wanted};
-use judge::{Judged, not_ours};
+use judge::{Judged, begins, not_ours};
 
 /// The use case.
 pub struct Intake<E, H, L, C, T> {
@@ -111,11 +111,14 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
     async fn sweep(&self) -> Answer<IntakeAnswer> {
         let now = self.time.now();
         let key = format!("sweep-{}", now.strftime("%Y-%m-%d"));
-        let open = self.open_campaigns().await?;
+        let mut open = self.open_campaigns().await?;
         for state in &open.read {
-            self.drive(state).await?;
+            // One that cannot be started again keeps no other from it.
+            if let Err(error) = self.drive(state).await {
+                tracing::warn!(campaign = %state.campaign, %error, "not started again");
+                open.failed.get_or_insert(error);
+            }
         }
-        let open = open.all()?;
         let mut all: BTreeSet<ClusterArn> = BTreeSet::new();
         let mut unseen = None;
         for place in self.reach().places() {
@@ -131,8 +134,11 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
         all.extend(self.held().await?);
         // The campaign's name follows from what is due, and what is due does not depend on its name.
         let provisional = CampaignId::of("sweep", &[&key]);
-        let mut judged = self.judge_all(all, &provisional, &Self::taken(&open)).await?;
+        let mut judged = self.judge_all(all, &provisional, &Self::taken(&open.read)).await?;
         let failed = judged.failed.take();
+        if open.unread {
+            judged.seen.retain(|(_, screened)| !begins(screened));
+        }
         let due: BTreeSet<ClusterArn> = judged
             .seen
             .iter()
@@ -157,7 +163,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
         let found = Findings { reason, wanted, left_alone, at_rest };
         let answer = self.start(&campaign, &found).await?;
         self.settle(&key, &ours, &[], &found.left_alone, &campaign).await?;
-        failed.or(unseen.map(PipelineError::from)).map_or(Ok(answer), Err)
+        failed.or(unseen.map(PipelineError::from)).or(open.failed).map_or(Ok(answer), Err)
     }
 
     /// The clusters within reach that a run holds: one that is gone by now is in no list of EKS's.

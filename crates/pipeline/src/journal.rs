@@ -205,7 +205,8 @@ enum Failed {
 
 /// Reads a run.
 pub async fn read<L: Ledger>(ledger: &L, run: &RunId) -> Answer<RunState> {
-    let state = ledger.state(run).await?;
+    let unread = |error: &_| tracing::warn!(%run, %error, "the ledger of a run cannot be read");
+    let state = ledger.state(run).await.inspect_err(unread)?;
     state.ok_or_else(|| PipelineError::UnknownWork { run: run.clone(), what: "ledger".into() })
 }
 

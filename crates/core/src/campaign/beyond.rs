@@ -9,7 +9,7 @@ use super::rule::Tally;
 use super::state::CampaignState;
 use crate::arn::ClusterArn;
 use crate::cluster::{Cluster, Status};
-use crate::ids::RunId;
+use crate::ids::{CampaignId, RunId};
 use crate::ledger::Ending;
 use crate::policy::{REST, Rings};
 use crate::screen::{Lease, LeftAlone, LeftAloneCode};
@@ -121,6 +121,8 @@ impl RingsStanding {
 pub struct Elsewhere {
     /// The other campaigns that are not over.
     pub campaigns: Vec<CampaignState>,
+    /// One whose record cannot be read: which rings it is at is not known.
+    pub unread: Option<CampaignId>,
     /// The leases of all clusters that exist.
     pub leases: Vec<(ClusterArn, Lease)>,
 }

@@ -270,7 +270,9 @@ fn held_elsewhere(state: &CampaignState, ring: usize, elsewhere: &Elsewhere) -> 
             ),
         });
     }
-    let text = elsewhere.ahead(state, ring)?;
+    let unread =
+        |unread| format!("campaign {unread}, whose record cannot be read: which rings it is at is not known");
+    let text = elsewhere.unread.as_ref().map(unread).or_else(|| elsewhere.ahead(state, ring))?;
     let (wait_for, seconds) = (CampaignWait::EarlierRing, EARLIER_RING_PAUSE_S);
     Some(CampaignDecision::Wait { wait_for, seconds, text })
 }

@@ -9,15 +9,18 @@ use eks_upgrade_core::ids::CampaignId;
 
 use super::Campaigning;
 use super::record::read;
-use crate::error::Answer;
+use crate::error::{Answer, PipelineError};
 use crate::ports::{CampaignLedger, Eks};
 
 impl<E: Eks, L: CampaignLedger, X: Sync, T: Sync> Campaigning<E, L, X, T> {
     /// How the others stand.
     pub(super) async fn elsewhere(&self, ours: &CampaignId) -> Answer<Elsewhere> {
-        let mut campaigns = Vec::new();
+        let (mut campaigns, mut unread) = (Vec::new(), None);
         for other in self.ledger.open_campaigns().await?.iter().filter(|other| *other != ours) {
-            campaigns.extend(read(&self.ledger, other).await?);
+            match read(&self.ledger, other).await {
+                Err(PipelineError::LedgerBroken(_)) => drop(unread.get_or_insert_with(|| other.clone())),
+                state => campaigns.extend(state?),
+            }
         }
         // The index lags a moment: one that ended meanwhile holds nothing up.
         campaigns.retain(|other| other.over.is_none());
@@ -30,6 +33,6 @@ impl<E: Eks, L: CampaignLedger, X: Sync, T: Sync> Campaigning<E, L, X, T> {
             }
         }
         leases.retain(|(arn, _)| !gone.contains(arn));
-        Ok(Elsewhere { campaigns, leases })
+        Ok(Elsewhere { campaigns, unread, leases })
     }
 }

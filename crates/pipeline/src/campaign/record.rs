@@ -116,6 +116,6 @@ enum Failed {
 
 /// Reads a campaign's record; `None` where there is none.
 pub async fn read<L: CampaignLedger>(ledger: &L, campaign: &CampaignId) -> Answer<Option<CampaignState>> {
-    let unread = |error: &_| tracing::error!(%campaign, %error, "the record of a campaign cannot be read");
+    let unread = |error: &_| tracing::warn!(%campaign, %error, "the record of a campaign cannot be read");
     ledger.campaign(campaign).await.inspect_err(unread)
 }

@@ -127,7 +127,6 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
     /// Leaves alone what would be upgraded while its ring, or one before it, has failures that stand. A run that was
     /// interrupted is gone on with all the same: its cluster is safer at the end than midway.
     async fn hold_back(&self, judged: &mut Judged) -> Answer<()> {
-        let begins = |screened: &Screened| matches!(screened, Screened::Upgrade(one) if one.resume.is_none());
         if !judged.seen.iter().any(|(_, screened)| begins(screened)) {
             return Ok(());
         }
@@ -181,6 +180,11 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
         }
         gone
     }
+}
+
+/// Whether an upgrade begins with it: no run that was interrupted is gone on with.
+pub(super) fn begins(screened: &Screened) -> bool {
+    matches!(screened, Screened::Upgrade(request) if request.resume.is_none())
 }
 
 /// The request that goes on with a run whose execution has ended before the run did.

@@ -18,14 +18,16 @@ use crate::ports::{CampaignLedger, Campaigns, Executions};
 pub(super) struct Open {
     /// Those whose records can be read.
     pub read: Vec<CampaignState>,
-    /// Why another's cannot: which clusters it has is not known then, and nothing is begun beside it.
-    pub unread: Option<PipelineError>,
+    /// Whether there are others: which clusters they have is not known then, and no upgrade is begun beside them.
+    pub unread: bool,
+    /// What went wrong with the first of them.
+    pub failed: Option<PipelineError>,
 }
 
 impl Open {
     /// All of them, if their records can be read.
     pub fn all(self) -> Answer<Vec<CampaignState>> {
-        self.unread.map_or(Ok(self.read), Err)
+        self.failed.map_or(Ok(self.read), Err)
     }
 }
 
@@ -59,7 +61,10 @@ impl<E, H, L: CampaignLedger, C: Campaigns + Executions, T> Intake<E, H, L, C, T
         for campaign in self.ledger.open_campaigns().await? {
             match read(&self.ledger, &campaign).await {
                 Ok(state) => open.read.extend(state.filter(|state| state.over.is_none())),
-                Err(error) => drop(open.unread.get_or_insert(error)),
+                Err(error) => {
+                    open.unread = true;
+                    open.failed.get_or_insert(error);
+                }
             }
         }
         Ok(open)
