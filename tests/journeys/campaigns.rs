@@ -307,7 +307,11 @@ fn dev_and_prod() -> Fleet {
 fn spoil(fleet: &Fleet, campaign: &CampaignId, spoilt: bool) {
     let mut kept = fleet.table.memory.kept();
     let body = &mut kept.records.get_mut(campaign).unwrap()[0].body;
-    if spoilt { body.push(' ') } else { drop(body.pop()) }
+    if spoilt {
+        body.push(' ');
+    } else {
+        body.pop();
+    }
 }
 
 #[test]
