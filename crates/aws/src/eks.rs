@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_eks::Client;
 use aws_sdk_eks::config::http::HttpResponse;
 use aws_sdk_eks::error::{ProvideErrorMetadata, SdkError};
@@ -32,18 +30,6 @@ use crate::inspector::Inspector;
 use crate::spokes::{Clients, Session, Spokes};
 use crate::translate::{self, Odd};
 use crate::{chain, down};
-
-/// The longest that one try of a call may take; the SDK tries three times.
-///
-/// EKS answers within seconds. By itself the SDK would wait without end for one that has gone silent: as long as the
-/// function may run, and with it would go what the function found out before. All that changes anything has a token, so
-/// that trying it again is no second call.
-const TRY_WITHIN: Duration = Duration::from_secs(15);
-
-fn client(sdk: &SdkConfig) -> Client {
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY_WITHIN).build();
-    Client::from_conf(aws_sdk_eks::config::Builder::from(sdk).timeout_config(timeouts).build())
-}
 
 /// EKS at home and in the spokes of the policy. A clone shares its clients.
 #[derive(Clone, Debug)]
@@ -82,7 +68,7 @@ impl AwsEks {
         session: Session,
         inspector: Option<Inspector>,
     ) -> Self {
-        let clients = Clients::new(Spokes::new(sdk, home, spokes, session), client);
+        let clients = Clients::new(Spokes::new(sdk, home, spokes, session), Client::new);
         Self(Arc::new(Places { clients, inspector }))
     }
 
@@ -420,61 +406,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use aws_config::{BehaviorVersion, Region};
-    use aws_sdk_eks::config::{AsyncSleep, RuntimeComponents, Sleep};
-    use aws_smithy_runtime_api::client::http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-    };
-    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-
     use super::*;
-
-    /// Takes requests, and never answers.
-    #[derive(Clone, Debug, Default)]
-    struct Silent(Arc<AtomicUsize>);
-
-    impl HttpClient for Silent {
-        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-            SharedHttpConnector::new(self.clone())
-        }
-    }
-
-    impl HttpConnector for Silent {
-        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            HttpConnectorFuture::new(std::future::pending())
-        }
-    }
-
-    /// Sleeps no longer than it takes to note for how long it should.
-    #[derive(Clone, Debug, Default)]
-    struct Noted(Arc<Mutex<Vec<Duration>>>);
-
-    impl AsyncSleep for Noted {
-        fn sleep(&self, duration: Duration) -> Sleep {
-            self.0.lock().unwrap().push(duration);
-            Sleep::new(std::future::ready(()))
-        }
-    }
-
-    #[tokio::test]
-    async fn a_call_that_nobody_answers_is_tried_three_times_and_each_time_given_up_after_a_while() {
-        let (silent, slept) = (Silent::default(), Noted::default());
-        let sdk = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .http_client(silent.clone())
-            .sleep_impl(slept.clone())
-            .test_credentials()
-            .load()
-            .await;
-        client(&sdk).list_clusters().send().await.unwrap_err();
-        assert_eq!(silent.0.load(Ordering::Relaxed), 3);
-        let slept = slept.0.lock().unwrap();
-        assert_eq!(slept.iter().filter(|slept| **slept == TRY_WITHIN).count(), 3, "{slept:?}");
-    }
 
     fn place(region: &str, account: &str) -> Home {
         Home::of_arn(&format!("arn:aws:lambda:{region}:{account}:function:f")).unwrap()

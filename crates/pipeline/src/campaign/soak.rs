@@ -20,8 +20,8 @@ use crate::ports::{CampaignLedger, Eks, Ledger, Time};
 const LOOKED_AT_AT_ONCE: usize = 6;
 /// How many in a row may be unreadable before the others are left for later.
 const UNREADABLE_MAX: usize = 6;
-/// After how many seconds the others are left for later: the function has 120, and a last look may take 46 of them.
-const LOOKS_S_MAX: u32 = 45;
+/// After how many seconds the others are left for later: the function has 120.
+const LOOKS_S_MAX: u32 = 60;
 
 impl<E: Eks, L: Ledger + CampaignLedger, X: Sync, T: Time> Campaigning<E, L, X, T> {
     /// Looks at the clusters of the wave that has soaked long enough, if there is one, and records what went bad.
