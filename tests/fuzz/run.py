@@ -79,12 +79,14 @@ class Fuzzing:
 
     def run(self, target: str) -> Ran:
         corpus, findings = STATE / "corpus" / target, STATE / "findings" / target
+        seeds = FUZZ / "seeds" / target
         for directory in (corpus, findings):
             directory.mkdir(parents=True, exist_ok=True)
+        known = sum(1 for directory in (corpus, seeds) for _ in directory.iterdir())
         command = [
             str(self.binaries / target),
             str(corpus),
-            str(FUZZ / "seeds" / target),
+            str(seeds),
             f"-max_total_time={self.seconds}",
             f"-max_len={INPUT_BYTES_MAX}",
             f"-timeout={INPUT_S_MAX}",
@@ -110,7 +112,10 @@ class Fuzzing:
         ran = read(target, log)
         ran.findings = [path for path in findings.iterdir() if path.stat().st_mtime >= began]
         if process.returncode and not ran.findings and not self._stopped:
-            ran.failed = f"ended with status {process.returncode}; see {(STATE / f'{target}.log').relative_to(ROOT)}"
+            ran.failed = f"ended with status {process.returncode}; see {STATE / f'{target}.log'}"
+        elif ran.executions <= known and not ran.findings and not self._stopped:
+            # On a machine that is busy with something else it may come no further than what it was given.
+            ran.failed = f"made nothing up: {ran.executions} executions, with {known} inputs to begin with"
         return ran
 
 

@@ -47,7 +47,7 @@ pub fn explore(setup: Setup) -> Explored {
 
 /// Explores a setup until one property is found broken; every state if it is not.
 ///
-/// Deep before wide: what is broken late is found in a thousandth of the states that are nearer.
+/// Deep before wide: what is broken late is far from the beginning, and most states are nearer.
 #[must_use]
 pub fn explore_until_broken(setup: Setup, property: &'static str) -> Explored {
     let begun = Instant::now();
