@@ -331,6 +331,23 @@ fn beside_a_campaign_whose_record_cannot_be_read_the_sweep_brings_others_back_an
 }
 
 #[test]
+fn an_execution_that_cannot_be_started_again_keeps_no_other_from_it() {
+    let fleet = dev_and_prod();
+    let (dev, prod) = side_by_side(&fleet);
+    for input in [&dev, &prod] {
+        let mut execution = fleet.start_campaign(input);
+        execution.until(|_| state(&fleet, input).generation == 1);
+        execution.abort();
+    }
+    let before = fleet.table.memory.kept().started.len();
+    // After the list of what is open, and a record each, it is asked whether the first one runs.
+    fleet.faults.at(fleet.faults.calls() + 3, Mishap::FailsBefore);
+    let swept = fleet.take(&json!({"trigger": "sweep"})).expect("it lives").unwrap_err();
+    assert_eq!(swept.name(), "EksUnavailable");
+    assert_eq!(fleet.table.memory.kept().started.len(), before + 1, "the other one");
+}
+
+#[test]
 fn beside_a_campaign_whose_record_cannot_be_read_an_interrupted_run_is_gone_on_with() {
     let fleet = fleet(RINGS, &[("d1", "dev"), ("p1", "prod"), ("p2", "prod")]);
     let (dev, _) = side_by_side(&fleet);
