@@ -86,6 +86,27 @@ fn the_first_answer_stands() {
 }
 
 #[test]
+fn what_is_said_again_was_said_already() {
+    let fleet = fleet("{before: run}");
+    fleet.then(HOUR_S, |fleet| {
+        let question = fleet.questions().remove(0);
+        fleet.answer_quietly(Answer::Approve).unwrap();
+        let again = eks_upgrade_core::control::Answered {
+            answer: Answer::Approve,
+            by: eks_upgrade_support::ada(),
+            reason: "did that arrive?".into(),
+            at: eks_upgrade_pipeline::ports::Time::now(&fleet.clock),
+        };
+        let kept = &fleet.table.memory;
+        let said =
+            eks_upgrade_support::finish(eks_upgrade_pipeline::ports::Hears::answer(&kept, &question, again));
+        let Some(Ok((approval, Some(_)))) = said else { panic!("{said:?}") };
+        assert_eq!(approval.answered.unwrap().reason, "looked at it", "the first answer stands");
+    });
+    upgrade(&fleet, "1.35").completed();
+}
+
+#[test]
 fn only_the_steps_that_are_named_wait() {
     let fleet = fleet("{before: step, steps: [node-group]}");
     fleet.then(5 * HOUR_S, |fleet| {

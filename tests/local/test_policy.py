@@ -80,6 +80,7 @@ def test_a_yes_under_a_proven_name_lets_the_run_go_and_later_answers_do_not_coun
     # What STS says of the caller, not what the caller says.
     assert answered["by"] == f"arn:aws:iam::{stack.account}:user/{stack.account}"
 
+    assert "approved" in says(stack, "approve", asked["id"], "--reason", "did that arrive?")
     late = command_line(stack, "reject", asked["id"], "--reason", "too late")
     assert late.returncode == 1 and "answered before: approved by" in late.stderr, late.stderr
 

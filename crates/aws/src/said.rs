@@ -56,6 +56,11 @@ fn approval(item: &Item) -> Result<Approval, LedgerDown> {
     Ok(Approval { answered, ..asked })
 }
 
+/// The token of whoever asked last.
+fn token(item: &Item) -> Option<TaskToken> {
+    text(item, TASK_TOKEN).map(|token| TaskToken(token.to_owned()))
+}
+
 /// A consent: as it was given, and when it was taken back, if it was.
 fn consent(item: &Item) -> Result<Consent, LedgerDown> {
     let given: Consent = body(item)?;
@@ -84,6 +89,14 @@ fn switch_item(sk: String, switch: &KillSwitch) -> Result<Item, LedgerDown> {
         .text("reason", &switch.reason)
         .text(BODY, json(switch)?)
         .build())
+}
+
+impl AwsLedger {
+    /// The item of a question that must be there.
+    async fn question(&self, id: &ApprovalId) -> Result<Item, NotKept> {
+        let item = self.get(approval_key(id), HEAD).await.map_err(NotKept::Down)?;
+        item.ok_or_else(|| NotKept::NotCounted(NotCounted::Unknown(id.clone())))
+    }
 }
 
 impl Said for AwsLedger {
@@ -183,13 +196,13 @@ impl Hears for AwsLedger {
         id: &ApprovalId,
         answered: Answered,
     ) -> Result<(Approval, Option<TaskToken>), NotKept> {
-        let asked = async {
-            let item = self.get(approval_key(id), HEAD).await.map_err(NotKept::Down)?;
-            let item = item.ok_or_else(|| NotKept::NotCounted(NotCounted::Unknown(id.clone())))?;
-            approval(&item).map_err(NotKept::Down)
-        };
-        let counted = |asked: Approval| asked.answer(answered.clone()).map_err(NotKept::NotCounted);
-        let settled = counted(asked.await?)?;
+        let asked = self.question(id).await?;
+        let question = approval(&asked).map_err(NotKept::Down)?;
+        let was_open = question.answered.is_none();
+        let settled = question.answer(answered.clone()).map_err(NotKept::NotCounted)?;
+        if !was_open {
+            return Ok((settled, token(&asked)));
+        }
         let update = self
             .client
             .update_item()
@@ -209,20 +222,23 @@ impl Hears for AwsLedger {
         match update.send().await {
             Ok(output) => {
                 let kept = output.attributes.unwrap_or_default();
-                let token = text(&kept, TASK_TOKEN).map(|token| TaskToken(token.to_owned()));
-                Ok((settled, token))
+                Ok((settled, token(&kept)))
             }
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
-                // Somebody was faster by a moment: what they said is there now, and ours does not count.
-                let first = Said::approval(self, id).await.map_err(NotKept::Down)?;
-                let first = first.ok_or_else(|| NotKept::NotCounted(NotCounted::Unknown(id.clone())))?;
-                counted(first)?;
-                let why = format!("{id} is answered and is not; try again");
-                Err(NotKept::Down(LedgerDown(why)))
+                // Somebody was faster by a moment, and what they said stands; or the SDK was, whose first try was kept
+                // and its answer lost.
+                let first = self.question(id).await?;
+                let question = approval(&first).map_err(NotKept::Down)?;
+                if question.answered.is_none() {
+                    let why = format!("{id} is answered and is not; try again");
+                    return Err(NotKept::Down(LedgerDown(why)));
+                }
+                let settled = question.answer(answered).map_err(NotKept::NotCounted)?;
+                Ok((settled, token(&first)))
             }
             Err(error) => Err(NotKept::Down(down(&error))),
         }

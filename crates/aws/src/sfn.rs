@@ -1,5 +1,7 @@
 //! Step Functions behind the `Executions`, `Campaigns` and `Wakes` ports, and what the command line needs of it.
 
+use std::hash::{BuildHasher, RandomState};
+
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::ProvideErrorMetadata;
@@ -8,8 +10,15 @@ use eks_upgrade_core::contract::CampaignInput;
 use eks_upgrade_core::control::Answered;
 use eks_upgrade_core::ids::{ExecutionArn, TaskToken};
 use eks_upgrade_pipeline::ports::{Campaigns, EksDown, Executions, Wakes};
+use jiff::Timestamp;
 
 use crate::down;
+
+/// A name that no other execution has: when it was started, and a number made up for it.
+fn fresh_name() -> String {
+    let at = Timestamp::now();
+    format!("by-hand-{}-{:016x}", at.strftime("%Y%m%dT%H%M%SZ"), RandomState::new().hash_one(at))
+}
 
 /// The executions of this deployment.
 #[derive(Clone, Debug)]
@@ -32,6 +41,9 @@ impl AwsExecutions {
     }
 
     /// Starts an execution of the state machine of this name; gives its ARN.
+    ///
+    /// The execution has a name of its own: to one that was started under it, and whose answer was lost, Step Functions
+    /// answers the SDK's second try with the first.
     pub async fn start_by_name(&self, machine: &str, input: &serde_json::Value) -> Result<String, EksDown> {
         const OP: &str = "states:StartExecution";
         let mut pages = self.client.list_state_machines().into_paginator().items().send();
@@ -44,8 +56,8 @@ impl AwsExecutions {
         }
         let why = format!("there is no state machine {machine} here; is the stack's name right (--stack)?");
         let arn = arn.ok_or(EksDown { operation: OP, denied: false, why })?;
-        let started =
-            self.client.start_execution().state_machine_arn(arn).input(input.to_string()).send().await;
+        let start = self.client.start_execution().state_machine_arn(arn).name(fresh_name());
+        let started = start.input(input.to_string()).send().await;
         Ok(started.map_err(|error| down(OP, &error))?.execution_arn)
     }
 

@@ -179,9 +179,13 @@ pub enum NotCounted {
 }
 
 impl Approval {
-    /// The question with this answer, if it counts.
+    /// The question with this answer, if it counts. What the same person says again was said already: whoever got no
+    /// answer may ask once more.
     pub fn answer(self, answered: Answered) -> Result<Self, NotCounted> {
         if let Some(first) = &self.answered {
+            if first.by == answered.by && first.answer == answered.answer {
+                return Ok(self);
+            }
             let before = match first.answer {
                 Answer::Approve => "approved",
                 Answer::Reject => "rejected",

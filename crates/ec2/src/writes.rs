@@ -1,5 +1,7 @@
 //! What is done to groups. Every write looks first, or is harmless the second time: each says why.
 
+use aws_sdk_autoscaling::config::Config;
+use aws_sdk_autoscaling::config::retry::RetryConfig;
 use aws_sdk_autoscaling::types::LaunchTemplateSpecification;
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::inside::Template;
@@ -76,7 +78,8 @@ impl GroupWrites for AwsGroups {
         call.send().await.map(drop).map_err(down(CREATE_GROUP))
     }
 
-    /// An instance that is gone, or on its way, is left alone: the group must not want one less a second time.
+    /// An instance that is gone, or on its way, is left alone: the group must not want one less a second time. The SDK,
+    /// which does not look, does not repeat it either: whose answer is lost comes back and looks.
     async fn terminate(&self, cluster: &ClusterArn, instance: &str, shrink: bool) -> Read<()> {
         let scaling = self.at(DESCRIBE_INSTANCES, cluster).await?.scaling;
         let call = scaling.describe_auto_scaling_instances().instance_ids(instance);
@@ -90,7 +93,8 @@ impl GroupWrites for AwsGroups {
         }
         let call = scaling.terminate_instance_in_auto_scaling_group().instance_id(instance);
         let call = call.should_decrement_desired_capacity(shrink);
-        call.send().await.map(drop).map_err(down(TERMINATE))
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        call.customize().config_override(once).send().await.map(drop).map_err(down(TERMINATE))
     }
 
     /// A group that is gone, or on its way, is left alone. One that still has instances is refused.

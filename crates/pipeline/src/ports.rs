@@ -299,7 +299,8 @@ pub trait Hears: Said {
         &self,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Approval>, LedgerDown>> + Send;
-    /// Keeps an answer, once; gives the question and the token to wake its asker with.
+    /// Keeps an answer, once; gives the question and the token to wake its asker with. Said again by the same person,
+    /// it is the first that stands, and its asker is woken again.
     fn answer(
         &self,
         id: &ApprovalId,

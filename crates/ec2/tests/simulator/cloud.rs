@@ -1,6 +1,7 @@
 //! A simulated world, and the adapter that talks to it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::retry::RetryConfig;
@@ -9,6 +10,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use eks_upgrade_aws::spokes::{Session, Spokes};
 use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::inside::AutoScalingGroup;
@@ -41,6 +43,8 @@ struct Inner {
     now: Timestamp,
     /// The operations that changed something, in order.
     changes: Vec<String>,
+    /// The operation whose next answer gets lost.
+    loses: Option<&'static str>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -54,7 +58,12 @@ impl Cloud {
     pub fn of(fleet: &str) -> Self {
         let fleet = Fleet::parse(&format!("start: 2026-08-18T09:15:00Z\n{fleet}")).unwrap();
         let now = fleet.start;
-        Self(Arc::new(Mutex::new(Inner { world: World::new(fleet, now), now, changes: Vec::new() })))
+        Self(Arc::new(Mutex::new(Inner {
+            world: World::new(fleet, now),
+            now,
+            changes: Vec::new(),
+            loses: None,
+        })))
     }
 
     /// [`FLEET`] with more lines about its group.
@@ -75,6 +84,11 @@ impl Cloud {
         self.0.lock().unwrap().now += SignedDuration::from_secs(seconds);
     }
 
+    /// Loses the answer to the next call of an operation on its way.
+    pub fn lose(&self, operation: &'static str) {
+        self.0.lock().unwrap().loses = Some(operation);
+    }
+
     /// The operations that changed something, since the last time this was asked.
     pub fn changes(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().changes)
@@ -89,7 +103,7 @@ impl Cloud {
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client_fn(move |_, _| connector.clone()))
-            .retry_config(RetryConfig::disabled())
+            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
             .endpoint_url("http://simulator.invalid")
             .build();
         let home = Home::of_arn("arn:aws:lambda:us-east-1:123456789012:function:kube").unwrap();
@@ -113,8 +127,13 @@ impl HttpConnector for Cloud {
         let inner = &mut *inner;
         let response = inner.world.handle(inner.now, &read(&request));
         let record = response.record.unwrap();
+        let is_lost = inner.loses == Some(record.operation.as_str());
         if record.mutated {
             inner.changes.push(record.operation);
+        }
+        if is_lost {
+            inner.loses = None;
+            return HttpConnectorFuture::ready(Err(ConnectorError::io("the line is cut".into())));
         }
         let status = response.status.try_into().unwrap();
         let mut answer = HttpResponse::new(status, response.body.into());

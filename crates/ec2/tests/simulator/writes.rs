@@ -131,6 +131,18 @@ async fn an_instance_that_ends_is_not_ended_again() {
 }
 
 #[tokio::test]
+async fn an_instance_whose_end_was_not_heard_of_is_looked_at_before_it_is_ended_again() {
+    let cloud = Cloud::of(FLEET);
+    let instance = cloud.group("web").await.instances[0].clone();
+    cloud.lose("TerminateInstanceInAutoScalingGroup");
+    let end = || async { cloud.groups().terminate(&cluster(), &instance, true).await };
+    let down = end().await.unwrap_err();
+    assert!(down.why.contains("the line is cut"), "{}", down.why);
+    end().await.unwrap();
+    assert_eq!(cloud.changes(), ["TerminateInstanceInAutoScalingGroup"]);
+}
+
+#[tokio::test]
 async fn a_group_shrinks_below_its_least_size() {
     let cloud = Cloud::of(FLEET);
     for instance in cloud.group("web").await.instances {
