@@ -13,6 +13,7 @@ SEEDS ?= 20000
 FLEET ?= tests/fleets/demo.yaml
 NOTICE ?= tests/local/notices/health-eks-end-of-support.json
 POLICY ?= infra/policy.yaml
+STACK ?= eks-upgrade
 MEASURE ?= $(FUNCTIONS)
 PYTHON ?= python3
 ASL_VALIDATOR := 4.0.0
@@ -41,11 +42,11 @@ START_BUILD = $(if $(filter release,$(START_PROFILE)),AWS_LC_SYS_NO_JITTER_ENTRO
 BINS := $(FUNCTIONS) eks-upgrade-sim eks-upgrade simulate
 RUN := EKS_UPGRADE_PROFILE=$(PROFILE) EKS_UPGRADE_SIM_BIN=$(OUT)/eks-upgrade-sim EKS_UPGRADE_BIN=$(OUT)/eks-upgrade EKS_UPGRADE_SIMULATE_BIN=$(OUT)/simulate
 
-.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package deploy clean startup bench histories fuzz fuzz-replay mutants mutants-core model simulate
+.PHONY: help setup build demo demo-fleet test kube-assets lint lint-rust lint-infra lint-guard lint-deps audit sim local schemas package named-policy deploy clean startup bench histories fuzz fuzz-replay mutants mutants-core model simulate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  PROFILE=$(PROFILE) (or release) SPEED=$(SPEED) FLEET=$(FLEET) NOTICE=$(NOTICE) POLICY=$(POLICY)"
+	@echo "  PROFILE=$(PROFILE) (or release) SPEED=$(SPEED) FLEET=$(FLEET) NOTICE=$(NOTICE) POLICY=$(POLICY) STACK=$(STACK)"
 
 setup: $(VENV)/.stamp ## the Python environment of the tests and the local stack
 
@@ -182,8 +183,12 @@ package: $(LAMBDA_VENV)/.stamp $(SBOM_VENV)/.stamp ## the functions for AWS with
 	for function in $(FUNCTIONS); do cp $(POLICY) target/lambda/$$function/policy.yaml; done
 	$(SBOM_VENV)/bin/python infra/sbom.py target/lambda $(FUNCTIONS)
 
-deploy: package $(LINT_VENV)/.stamp ## to AWS, with your credentials; asks before it changes anything
-	$(LINT_VENV)/bin/sam deploy --guided --template-file infra/template.yaml --capabilities CAPABILITY_IAM
+# The policy goes with the package: a deployment that names none would put the default one in place of yours.
+named-policy:
+	@[ "$(origin POLICY)" != file ] || { echo "name the policy to deploy: make deploy POLICY=policy.yaml (POLICY=infra/policy.yaml deploys the default policy: every hour open, nobody asked)" >&2; exit 1; }
+
+deploy: named-policy package $(LINT_VENV)/.stamp ## to AWS, with your credentials; asks before it changes anything (POLICY=, STACK=)
+	$(LINT_VENV)/bin/sam deploy --guided --stack-name $(STACK) --confirm-changeset --template-file infra/template.yaml --capabilities CAPABILITY_IAM
 
 clean: ## remove everything that was built or installed
 	rm -rf .local target

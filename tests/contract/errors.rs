@@ -15,8 +15,12 @@ use serde_json::Value;
 use crate::machine;
 
 /// Errors of AWS's own that the definitions may name.
-const AWS_ERRORS: [&str; 14] = [
+const AWS_ERRORS: [&str; 18] = [
     "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.EC2ThrottledException",
+    "Lambda.ENILimitReachedException",
+    "Lambda.ResourceNotReadyException",
     "Lambda.SdkClientException",
     "Lambda.ServiceException",
     "Lambda.TooManyRequestsException",
@@ -225,5 +229,18 @@ fn every_error_of_ours_has_one_name_that_reads_as_one() {
         let name = error.name();
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric()) && name.starts_with(char::is_uppercase));
         assert!(!AWS_ERRORS.contains(&name));
+    }
+}
+
+#[test]
+fn a_function_that_lambda_cannot_run_just_now_is_called_again() {
+    let lambdas: Vec<&str> = AWS_ERRORS.into_iter().filter(|name| name.starts_with("Lambda.")).collect();
+    for machine in machine::all() {
+        for (name, state, _) in machine.invocations() {
+            let retried = named(state, "Retry");
+            for error in &lambdas {
+                assert!(retried.contains(error), "{}: {name} gives up on {error}", machine.name);
+            }
+        }
     }
 }

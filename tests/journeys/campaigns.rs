@@ -8,7 +8,7 @@ use eks_upgrade_core::ids::CampaignId;
 use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_core::screen::LeftAloneCode;
 use eks_upgrade_pipeline::ports::Time;
-use eks_upgrade_support::{Fleet, Mishap, Outcome, Twist, installed};
+use eks_upgrade_support::{Fleet, Mishap, Outcome, Twist, installed, word};
 use serde_json::json;
 
 const RINGS: &str = "bake: {duration: 0s}\nrings: {order: [{name: dev}, {name: staging}, {name: prod}]}\n";
@@ -412,4 +412,79 @@ fn a_failed_cluster_that_was_deleted_holds_nothing_back() {
     fleet.eks.state().clusters.retain(|name, _| name.as_str() != "d1");
     fleet.start_campaign(&prod).output().unwrap();
     assert_eq!(version(&fleet, "p1"), "1.35");
+}
+
+/// Staging fails at its one cluster, after its control plane was upgraded; prod is held back.
+fn failed_late() -> Fleet {
+    let fleet = fleet(RINGS, &SMALL[2..]);
+    let eviction = || Twist::Ends(Outcome::Failed("PodEvictionFailure", "Reached max retries", &["i-1"]));
+    for _ in 0..2 {
+        fleet.eks.twist(Resource::NodeGroup("general".into()), eviction());
+    }
+    let input = sweep(&fleet).unwrap();
+    assert_eq!(fleet.start_campaign(&input).output().unwrap_err().error, "CampaignStopped");
+    assert_eq!((version(&fleet, "s1"), version(&fleet, "p1")), ("1.35".into(), "1.34".into()));
+    fleet
+}
+
+#[test]
+fn a_cluster_that_somebody_finished_is_cleared_by_a_run_that_finds_nothing_left_to_do() {
+    let fleet = failed_late();
+    fleet.eks.change("s1", |cluster| {
+        let general = cluster.node_groups.get_mut("general").unwrap();
+        general.version = word("1.35");
+    });
+    let output = fleet.start(json!({"cluster": "s1", "target": "1.35"})).output();
+    assert!(output.is_ok(), "{output:?}");
+    assert_eq!(fleet.lease("s1").unwrap().ended, Some(Ending::Completed));
+    // Once more there is no failure to clear, and nothing to do.
+    let again = fleet.start(json!({"cluster": "s1", "target": "1.35"})).output().unwrap_err();
+    assert_eq!(again.error, "TargetNotNewer");
+    fleet.pass(86_400);
+    let input = sweep(&fleet).unwrap();
+    assert_eq!(fleet.start_campaign(&input).output().unwrap()["completed"], 2);
+}
+
+#[test]
+fn a_cluster_made_anew_under_its_name_has_nothing_to_do_with_the_failure() {
+    let fleet = failed_late();
+    fleet.eks.change("s1", |cluster| {
+        *cluster = installed("s1", "1.34").tagged("env", "staging");
+        cluster.cluster.created_at = "2026-08-18T12:00:00Z".parse().unwrap();
+    });
+    fleet.pass(86_400);
+    let input = sweep(&fleet).unwrap();
+    let output = fleet.start_campaign(&input).output().unwrap();
+    assert_eq!(output["completed"], 3, "{output}");
+}
+
+#[test]
+fn a_run_that_nobody_goes_on_with_is_told_once() {
+    let mut cluster = installed("prod-a", "1.34");
+    cluster.cluster.tags.clear();
+    let fleet = Fleet::new().with(cluster);
+    let mut first = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    first.until_at("WaitForControlPlane");
+    first.abort();
+    fleet.pass(86_400);
+    let answer = fleet.take(&json!({"trigger": "sweep"})).unwrap().unwrap();
+    let IntakeAnswer::Campaign { upgrades, left_alone, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!((upgrades.len(), left_alone[0].code), (0, LeftAloneCode::RunInterrupted));
+    let told =
+        |fleet: &Fleet| fleet.told_of_campaigns().iter().map(|told| told.message.clone()).collect::<String>();
+    let words = told(&fleet);
+    assert!(words.contains("--resume prod-a-1.35-"), "{words}");
+    fleet.pass(86_400);
+    sweep(&fleet);
+    assert_eq!(told(&fleet), words, "a sweep does not repeat itself");
+}
+
+#[test]
+fn automation_does_not_go_past_a_target_that_is_held() {
+    let held = installed("prod-a", "1.34").tagged("eks-upgrade:target", "1.34");
+    let fleet = Fleet::new().with(held);
+    let answer = fleet.take(&json!({"trigger": "sweep"})).unwrap().unwrap();
+    let IntakeAnswer::Campaign { upgrades, left_alone, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!((upgrades.len(), left_alone[0].code), (0, LeftAloneCode::NoTarget));
+    assert!(left_alone[0].text.contains("held at 1.34"), "{}", left_alone[0].text);
 }

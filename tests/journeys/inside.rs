@@ -1,5 +1,6 @@
 //! What only the cluster itself can tell: before an upgrade, while it goes on, and what is changed inside.
 
+use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::inside::{NodeGroupOf, Seen};
 use eks_upgrade_core::ledger::Event;
@@ -248,4 +249,61 @@ fn one_part_that_is_unseen_is_said_by_itself() {
     assert!(levels(&told, Code::InsideUnread).contains(&Level::Unknown));
     let plan = told.state.plan.as_ref().unwrap();
     assert!(plan.steps().all(|step| !matches!(step.kind, StepKind::CoreComponent { .. })));
+}
+
+#[test]
+fn pods_are_not_restarted_outside_the_window_that_closed_while_the_server_was_away() {
+    let inside = empty_inside(now(), "1.35".parse().unwrap())
+        .with_nodes(&NodeGroupOf::Fargate, "1.34", 2)
+        .with_deployment("api", 2);
+    let policy = "{bake: {duration: 0s}, windows: [{start: '08:00', duration: 4h, timeZone: UTC}],
+        kubernetes: {access: full, fargate: restart}}";
+    let fleet = fleet(policy, installed("prod-a", "1.34").without_groups(), inside);
+    let away = |away: bool| {
+        move |inner: &mut FakeInside| inner.unreachable = away.then(|| "connection refused".to_owned())
+    };
+    // The window is open until 12:00.
+    fleet.later(4 * 60 * MINUTE_S, move |eks| eks.within("prod-a", away(false)));
+    let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    execution.until_at("RestartFargatePods");
+    fleet.eks.within("prod-a", away(true));
+    let told = crate::story::told(&fleet, &mut execution).completed();
+    let refused = |event: &Event| matches!(event, Event::Refused { failure, .. } if failure.code == "Held");
+    assert_eq!(told.count(refused), 1, "{:#?}", told.events);
+    assert_eq!(fleet.eks.within("prod-a", |inner| inner.done.clone()), ["restart shop/api"]);
+    let next_opening: Timestamp = "2026-08-19T08:00:00Z".parse().unwrap();
+    assert!(told.state.updated_at >= next_opening, "{}", told.state.updated_at);
+}
+
+#[test]
+fn a_pod_that_crashes_once_fails_no_bake() {
+    let fleet = usual("{bake: {duration: 2h}, kubernetes: {access: read}}", healthy());
+    let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    execution.until_at("WaitForBake");
+    fleet.pass(30 * MINUTE_S);
+    fleet.eks.within("prod-a", |inner| inner.crash(true));
+    execution.until_at("Decide");
+    execution.until_at("WaitForBake");
+    fleet.eks.within("prod-a", |inner| inner.crash(false));
+    let told = crate::story::told(&fleet, &mut execution).completed();
+    let crashed = |event: &Event| matches!(event, Event::VitalsSeen { vitals } if vitals.pods_crashing == 1);
+    assert_eq!(told.count(crashed), 1, "{:#?}", told.events);
+}
+
+#[test]
+fn planning_again_does_not_forgive_what_the_run_has_broken() {
+    let cluster = installed("prod-a", "1.33").with(eks_upgrade_support::node_group("second", "1.33"));
+    let fleet = fleet("{bake: {duration: 0s}, kubernetes: {access: read}}", cluster, healthy());
+    let wants_equal =
+        "Nodegroups general must be updated to match cluster version 1.34 before updating cluster version";
+    fleet.eks.twist(Resource::ControlPlane, Twist::Lasts(600));
+    fleet
+        .eks
+        .twist(Resource::ControlPlane, Twist::Refused(400, "InvalidRequestException", wants_equal.into()));
+    let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    execution.until_at("WaitForControlPlane");
+    fleet.eks.within("prod-a", |inner| inner.crash(true));
+    let told = crate::story::told(&fleet, &mut execution).halted("WorkloadsWorse");
+    assert_eq!(told.count(|event| matches!(event, Event::Planned { .. })), 2);
+    assert!(told.words().contains("1 pods crashing (before the start 0)"), "{}", told.words());
 }

@@ -50,9 +50,10 @@ fn somebody_elses_upgrade_to_our_target_leaves_the_rest_to_us() {
 fn somebody_elses_upgrade_past_our_target_frees_the_cluster() {
     let fleet = Fleet::new().with(installed("prod-a", "1.34"));
     fleet.eks.somebody_calls("prod-a", &to("1.35"), 900, Outcome::Successful);
-    let mut execution = fleet.start(json!({"cluster": "prod-a", "target": "1.34"}));
-    execution.finish();
-    assert!(fleet.lease("prod-a").is_none_or(|lease| lease.ended.is_some()), "the lease is held by nobody");
+    let told = upgrade(&fleet, "1.34").halted("TargetNotNewer");
+    assert_eq!(told.began, [""; 0], "nothing was upgraded");
+    let lease = fleet.lease("prod-a").expect("a run began");
+    assert_eq!(lease.ended, Some(told.ending), "the lease is held by nobody");
 }
 
 #[test]
@@ -252,4 +253,17 @@ fn a_group_update_that_is_cancelled_stops_the_run() {
     let fleet = Fleet::new().with(installed("prod-a", "1.34"));
     fleet.eks.twist(group("general"), Twist::Ends(Outcome::Cancelled));
     upgrade(&fleet, "1.35").halted("UpdateNotSuccessful");
+}
+
+#[test]
+fn a_run_whose_cluster_was_taken_back_below_what_eks_offers_is_ended_by_who_goes_on_with_it() {
+    let fleet = Fleet::new().with(installed("prod-a", "1.33"));
+    let mut first = fleet.start(json!({"cluster": "prod-a", "target": "1.35"}));
+    first.until_at("WaitForControlPlane");
+    first.abort();
+    fleet.clock.advance(3_600);
+    set_version(&fleet.eks, "1.29");
+    let resume = json!({"cluster": "prod-a", "resume": first.run()});
+    let told = told(&fleet, &mut fleet.start(resume)).halted("RolledBack");
+    assert_eq!(told.run, first.run());
 }

@@ -71,8 +71,19 @@ fn in_place_every_node_is_replaced_a_canary_first_and_all_is_as_it_was() {
 #[test]
 fn beside_it_a_group_is_made_and_the_old_one_deleted() {
     let fleet = fleet(BESIDE, inside(3, 4).with_budget("web", 3));
-    upgrade(&fleet, "1.35").completed();
+    let told = upgrade(&fleet, "1.35").completed();
     whole(&fleet, 3);
+    let new = "workers-eks-upgrade-1.35";
+    fleet.eks.within("prod-a", |inner| {
+        assert_eq!(inner.inside.capacity.groups.get().unwrap()[0].name, new, "the old group is left");
+    });
+    let of = |moved: &Moved| match moved {
+        Moved::Made { effect: Effect::MakeGroup { name, .. } } => Some(("made", name.clone())),
+        Moved::Made { effect: Effect::DeleteGroup { group } } => Some(("deleted", group.clone())),
+        _ => None,
+    };
+    let groups: Vec<_> = moves(&told).iter().filter_map(of).collect();
+    assert_eq!(groups, [("made", new.to_owned()), ("deleted", "workers".to_owned())]);
 }
 
 #[test]

@@ -109,6 +109,15 @@ def test_an_answer_that_is_lost_is_not_asked_for_twice(stack: LocalStack) -> Non
     assert len(calls(stack, "lost", "UpdateNodegroupVersion")) == 1
 
 
+def test_a_node_group_that_is_deleted_while_it_is_rolled_is_left_out(stack: LocalStack) -> None:
+    stack.sim("clusters", cluster("shrunk", nodegroups=[{"name": "web", "size": 2}]))
+    execution = stack.start_upgrade({"cluster": "shrunk", "target": "1.35"})
+    until(lambda: calls(stack, "shrunk", "UpdateNodegroupVersion"))
+    stack.sim("act", {"what": "delete_nodegroup", "cluster": "shrunk", "nodegroup": "web"})
+    assert stack.wait(execution)["status"] == "SUCCEEDED"
+    assert events(stack, "shrunk").count("skipped") == 1
+
+
 def test_aborted_and_started_again_it_goes_on_from_where_it_was(stack: LocalStack) -> None:
     stack.sim("clusters", cluster("aborted"))
     first = stack.start_upgrade({"cluster": "aborted", "target": "1.35"})

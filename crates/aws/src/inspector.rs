@@ -1,6 +1,7 @@
 //! The inspect function, asked by whoever cannot reach the cluster's network.
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::DisplayErrorContext;
@@ -10,6 +11,10 @@ use std::time::Duration;
 
 /// The longest that an answer is waited for: the function's own limit is 60 seconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(70);
+/// Tries within that time, after growing pauses. A function in a VPC that was not invoked for weeks has lost its network
+/// interfaces: until it has them again, Lambda answers `ResourceNotReadyException`
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>).
+const TRIES: u32 = 8;
 
 /// The function, by its name or ARN.
 #[derive(Clone, Debug)]
@@ -21,7 +26,10 @@ pub struct Inspector {
 impl Inspector {
     pub(crate) fn new(sdk: &SdkConfig, function: String) -> Self {
         let timeouts = TimeoutConfig::builder().operation_timeout(ANSWER_WITHIN).build();
-        let config = aws_sdk_lambda::config::Builder::from(sdk).timeout_config(timeouts).build();
+        let config = aws_sdk_lambda::config::Builder::from(sdk)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
+            .build();
         Self { client: Client::from_conf(config), function }
     }
 

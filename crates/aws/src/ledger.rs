@@ -217,6 +217,7 @@ fn lease_item(
         .text("kind", "lease")
         .text("updated_at", at.to_string())
         .text("run", lease.run.as_str())
+        .text("cluster_created_at", lease.cluster_created_at.to_string())
         .text("target", lease.target.to_string())
         .text("execution", lease.execution.as_str())
         .number("fence", lease.fence.0)
@@ -233,6 +234,7 @@ pub(crate) fn lease_of(cluster: &ClusterArn, item: &Item) -> Result<Lease, Ledge
     let field = |name: &str| text(item, name).ok_or_else(|| missing(name));
     Ok(Lease {
         run: field("run")?.parse().map_err(broken)?,
+        cluster_created_at: field("cluster_created_at")?.parse().map_err(broken)?,
         target: field("target")?.parse().map_err(broken)?,
         execution: field("execution")?.parse().map_err(broken)?,
         fence: Fence(number(item, "fence").ok_or_else(|| missing("fence"))?),
@@ -307,7 +309,7 @@ impl Ledger for AwsLedger {
                 reason.code() == Some("ConditionalCheckFailed")
             };
             let reasons = cancelled.cancellation_reasons();
-            // A place that is taken says that the ledger moved on: look again before giving up the lease.
+            // The lease comes first: whoever lost it does not try again, whatever else failed.
             let place_taken = reasons.iter().skip(1).any(failed);
             let lease_gone = reasons.first().is_some_and(failed);
             let contended = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));

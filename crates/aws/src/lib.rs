@@ -1,7 +1,9 @@
 //! EKS, Health, Step Functions, STS and the DynamoDB table, behind the ports of `pipeline`.
 //!
-//! Translation only: SDK shapes become domain types here and nowhere else, and no SDK type leaves this
-//! crate. What EKS says in words that are not known stays distinguishable; it never becomes "fine".
+//! Translation only: what these SDKs answer becomes domain types here, and no SDK type but `SdkConfig` leaves this
+//! crate. What EKS says in words that are not known stays distinguishable; it never becomes "fine". Other SDKs are used
+//! in `crates/ec2` (Auto Scaling, EC2, SSM), `crates/outbox` (EventBridge, SNS) and `crates/cli` (Lambda, for the voice
+//! function).
 
 mod campaigns;
 pub mod eks;

@@ -80,6 +80,7 @@ impl Record {
             last.open().map_err(|error| Flaw::Unreadable { line: last.seq, why: error.to_string() })?;
         let lease = Lease {
             run: state.run.clone(),
+            cluster_created_at: state.opened.cluster_created_at,
             target: state.opened.target,
             execution: entry.actor,
             fence: entry.fence,
@@ -99,8 +100,8 @@ impl Record {
     }
 }
 
-/// The first attribute, by name, that an item has and should not, or not so. One that it has not is no lie: an earlier
-/// version may have kept less beside a line.
+/// The first attribute, by name, that an item should not have, or has with another value. One that it has not is no
+/// lie: an earlier version may have kept less beside a line.
 fn difference(item: &Item, should_be: &Item) -> Option<String> {
     let mut names: Vec<&String> = item.keys().collect();
     names.sort_unstable();

@@ -268,7 +268,10 @@ mod tests {
 
     #[test]
     fn an_insight_that_does_not_read_is_an_error_in_words() {
-        assert!(insight(&sdk::InsightSummary::builder().build(), InsightCategory::UpgradeReadiness).is_err());
-        assert!(insight(&summary("PASSING", Some("new")), InsightCategory::UpgradeReadiness).is_err());
+        let wrong = |of: &sdk::InsightSummary| insight(of, InsightCategory::UpgradeReadiness).unwrap_err();
+        let nameless = sdk::InsightSummary::builder().build();
+        assert_eq!(wrong(&nameless), "EKS's answer has no insight.name");
+        let words = "\"new\" is not a Kubernetes minor version; write it like 1.35";
+        assert_eq!(wrong(&summary("PASSING", Some("new"))), words);
     }
 }

@@ -1,7 +1,7 @@
 //! `eks-upgrade`: plan, start, watch and look back at upgrades, and say what only people may.
 //!
 //! A window onto the deployment, with the caller's own AWS credentials: it reads EKS and the ledger, starts the
-//! state machine, and speaks to the voice function. It never changes a cluster itself. One module a command;
+//! state machine, and speaks to the voice function. It never changes a cluster itself. One module per command;
 //! [`show`] has what they share in the terminal.
 
 mod approvals;

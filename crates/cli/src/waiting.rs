@@ -125,17 +125,7 @@ mod tests {
     #[test]
     fn a_bake_is_told_with_what_is_left_of_it() {
         let mut state = run();
-        let progress = |since| Progress {
-            attempt: 0,
-            strikes: 0,
-            eviction_failed: false,
-            conflicted: false,
-            waits_since: None,
-            last: None,
-            took_s: None,
-            roll: None,
-            phase: Phase::Baking { since },
-        };
+        let progress = |since| Progress::new(Phase::Baking { since });
         state.steps.insert("1.35/bake".parse().unwrap(), progress(now()));
         assert_eq!(words(&state), ["bakes, 2h 00m left"]);
         let earlier = now().checked_sub(jiff::SignedDuration::from_hours(3)).unwrap();

@@ -1,4 +1,4 @@
-//! `eks-upgrade watch`: a line a cluster while it goes on, a table when it is over.
+//! `eks-upgrade watch`: a line per cluster while it goes on, a table when it is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;

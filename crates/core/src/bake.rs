@@ -2,13 +2,15 @@
 //! can take the control plane back only as long as nodes are not newer than the minor to go back to.
 //!
 //! A gate judges what is new since the plan was made. What cannot be told does not hold a gate: the bake goes on
-//! until it can be told, for an hour past its time at most.
+//! until it can be told, for an hour past its time at most. Nor does what has been so for less than five minutes: a
+//! pod that crashes once is no reason to take a control plane back.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::cluster::{Found, InsightCategory, InsightStatus, Status};
+use crate::health::LASTS_S;
 use crate::inside::Seen;
 use crate::ledger::{Event, RunState};
 use crate::observe::{Query, World, word};
@@ -55,7 +57,7 @@ pub fn settle(
     if elapsed_s < SETTLING_S && !over {
         return None;
     }
-    let verdict = judge(state, world);
+    let verdict = judge(state, world, now);
     if !verdict.failed.is_empty() {
         return Some(failed(state, step, "BakeFailed", verdict.failed.join("; ")));
     }
@@ -100,7 +102,7 @@ struct Verdict {
     untold: Vec<String>,
 }
 
-fn judge(state: &RunState, world: &World) -> Verdict {
+fn judge(state: &RunState, world: &World, now: Timestamp) -> Verdict {
     let nothing = Baseline::default();
     let baseline = state.plan.as_ref().map_or(&nothing, |plan| &plan.baseline);
     let mut verdict = Verdict::default();
@@ -109,7 +111,10 @@ fn judge(state: &RunState, world: &World) -> Verdict {
             Gate::ClusterHealth => cluster_health(world, baseline, &mut verdict),
             Gate::AddonHealth => addon_health(world, baseline, &mut verdict),
             Gate::Insights => insights(world, baseline, &mut verdict),
-            Gate::Workloads if watches_workloads(state) => workloads(world, baseline, &mut verdict),
+            Gate::Workloads if watches_workloads(state) => {
+                let lasts = state.worse_since.is_some_and(|since| seconds_between(since, now) >= LASTS_S);
+                workloads(world, baseline, lasts, &mut verdict);
+            }
             Gate::Workloads => {}
         }
     }
@@ -151,7 +156,8 @@ fn addon_health(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
     }
 }
 
-fn workloads(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
+/// `lasts` says whether nodes and pods have done worse than before for a while.
+fn workloads(world: &World, baseline: &Baseline, lasts: bool, verdict: &mut Verdict) {
     let untold = |why: &str| format!("nodes and pods could not be looked at: {why}");
     match (&world.inside.vitals, &baseline.vitals) {
         (None, _) => verdict.untold.push(untold("nobody did")),
@@ -165,8 +171,11 @@ fn workloads(world: &World, baseline: &Baseline, verdict: &mut Verdict) {
             let worse = vitals.worse_than(before);
             if worse.is_empty() {
                 verdict.held.push("nodes and pods do as before the start".into());
+            } else if lasts {
+                verdict.failed.extend(worse);
+            } else {
+                verdict.untold.push(format!("whether this lasts: {}", worse.join("; ")));
             }
-            verdict.failed.extend(worse);
         }
     }
 }

@@ -91,7 +91,7 @@ pub enum PlanAnswer {
         /// In words.
         text: String,
     },
-    /// Somebody else is changing the cluster; ask again after a while.
+    /// Planning has to wait; ask again after a while.
     Wait {
         /// What for.
         wait_for: PlanWait,

@@ -65,7 +65,7 @@ pub enum Code {
     NodesNewer,
     /// EKS's own insights on the way back are against it, or cannot tell.
     RollBackInsight,
-    /// The minor to go back to is in extended support, and the cluster is not to be.
+    /// EKS no longer supports the minor to go back to.
     SupportType,
     /// Something inside the cluster could not be read.
     InsideUnread,

@@ -47,8 +47,9 @@ pub enum Call {
         /// Whether pods that do not leave are deleted.
         force: bool,
     },
-    /// `UpdateAddon`, with `PRESERVE`: what people configured stays; or with `OVERWRITE` where that is allowed. Role and configuration are sent as
-    /// they are: an update without a role falls back to the nodes' (EKS API reference, `UpdateAddon`).
+    /// `UpdateAddon` with `PRESERVE`: what people configured stays. `OVERWRITE` is sent only where that is allowed.
+    /// Role and configuration are sent as they are: an update without a role falls back to the nodes' (EKS API
+    /// reference, `UpdateAddon`).
     UpdateAddon {
         /// The add-on.
         name: String,
@@ -224,7 +225,7 @@ pub fn guard(
     }
     let wanted = action_for(state, step, controls, now);
     if wanted != asked {
-        return not_now("AnotherAction", format!("{asked:?} was asked for where {wanted:?} is due"));
+        return not_now("AnotherAction", format!("{asked} was asked for where {wanted} is due"));
     }
     let cluster = match &world.cluster {
         Some(Found::Is(cluster)) => cluster,

@@ -15,7 +15,7 @@ use crate::version::Minor;
 use crate::waits::seconds_between;
 
 /// A pod or node that is out of order for less than this is on its way.
-const LASTS_S: u32 = 300;
+pub(crate) const LASTS_S: u32 = 300;
 /// How many of those that are out of order are named.
 const NAMED_MAX: usize = 5;
 

@@ -56,7 +56,7 @@ id!(
     CampaignId, "campaign id", 80
 );
 id!(
-    /// One step of a plan, e.g. `1.34/addon/vpc-cni/v1.19.2-eksbuild.1`. Unique within a plan, and the same
+    /// One step of a plan, e.g. `1.34/add-on/vpc-cni/v1.19.2-eksbuild.1`. Unique within a plan, and the same
     /// for the same work when the cluster is planned again.
     StepId, "step id", 300
 );

@@ -1,7 +1,9 @@
 //! The plan of a run: immutable, and leaving no meaningful choice for execution.
 //!
-//! A plan is a list of stages, one a control-plane version, each a small graph of steps. It is made by
+//! A plan is a list of hops, one per control-plane version, each a small graph of steps. It is made by
 //! [`crate::planner`] and carried out by [`crate::decide`].
+
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -118,7 +120,7 @@ pub enum StepKind {
         /// How long they may go without any progress, in seconds.
         stall_s: u32,
     },
-    /// Looks at everything that the stage touched.
+    /// Looks at everything that the hop touched.
     Verify,
 }
 
@@ -143,7 +145,7 @@ pub struct Step {
     /// What it does.
     #[serde(flatten)]
     pub kind: StepKind,
-    /// The steps of the same stage that must be done before.
+    /// The steps of the same hop that must be done before.
     pub after: Vec<StepId>,
     /// Why it is in the plan.
     pub reason: String,
@@ -334,6 +336,13 @@ impl Plan {
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.steps().find(|step| step.id == *id)
+    }
+
+    /// Whether no two steps have one id: ids are the keys of steps in the ledger.
+    #[must_use]
+    pub fn ids_are_unique(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        self.steps().all(|step| seen.insert(&step.id))
     }
 
     /// How many control-plane upgrades it makes.

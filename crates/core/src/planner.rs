@@ -18,8 +18,6 @@
 
 mod inside;
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::{Addon, AmiFamily, Inventory, LaunchTemplate, NodeGroup, Offer, Status};
@@ -203,7 +201,7 @@ fn cluster_findings(inventory: &Inventory, target: Minor) -> Vec<Finding> {
             "restart the profile's workloads after the upgrade (kubectl rollout restart)",
         ));
     }
-    // Who looks inside sees every node.
+    // Looking inside shows every node.
     let unseen = inventory.inside.is_none();
     if unseen
         && inventory.node_groups.is_empty()
@@ -623,11 +621,4 @@ fn cni_chain(
     }
     chain.push(goal.clone());
     Ok(chain)
-}
-
-/// The ids of a plan's steps are its keys in the ledger: none may stand twice.
-#[must_use]
-pub fn ids_are_unique(plan: &Plan) -> bool {
-    let mut seen = BTreeSet::new();
-    plan.steps().all(|step| seen.insert(&step.id))
 }

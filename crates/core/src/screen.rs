@@ -10,7 +10,7 @@ use crate::door::UpgradeRequest;
 use crate::ids::{CampaignId, ExecutionArn, Fence, RunId};
 use crate::ledger::Ending;
 use crate::observe::word;
-use crate::policy::PolicyDocument;
+use crate::policy::{PolicyDocument, TargetRule};
 use crate::version::Minor;
 
 /// What is known of the run that a cluster has, or had last.
@@ -19,6 +19,8 @@ use crate::version::Minor;
 pub struct Lease {
     /// The run.
     pub run: RunId,
+    /// When its cluster was made: one that was made anew under its name is another one.
+    pub cluster_created_at: Timestamp,
     /// Where it is going.
     pub target: Minor,
     /// The execution that holds it.
@@ -38,6 +40,14 @@ pub struct Lease {
     pub ended: Option<Ending>,
 }
 
+impl Lease {
+    /// Whether the run was one of this cluster, and not of an earlier one of its name.
+    #[must_use]
+    pub fn is_of(&self, cluster: &Cluster) -> bool {
+        self.cluster_created_at == cluster.created_at
+    }
+}
+
 /// Why a cluster was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -50,6 +60,8 @@ pub enum LeftAloneCode {
     NoTarget,
     /// A run has it.
     RunInProgress,
+    /// A run has it, nobody is at work on that any more, and automation does not go on with it: the tag is not there.
+    RunInterrupted,
     /// Its last run stopped and wants a person; automation does not try again.
     HaltedBefore,
     /// EKS knows no such cluster.
@@ -115,11 +127,13 @@ pub fn screen(
                 let text = format!("run {} has it, on its way to {}", lease.run, lease.target);
                 return left(LeftAloneCode::RunInProgress, text);
             }
-            Some(Ending::Halted { code, next_action, .. } | Ending::RolledBack { code, next_action, .. }) => {
+            Some(Ending::Halted { code, next_action, .. } | Ending::RolledBack { code, next_action, .. })
+                if lease.is_of(cluster) =>
+            {
                 let text = format!("run {} stopped with {code}: {next_action}", lease.run);
                 return left(LeftAloneCode::HaltedBefore, text);
             }
-            Some(Ending::Completed) => {}
+            Some(_) => {}
         }
     }
     if let Status::Unwell(_) | Status::Transient(_) = cluster.status {
@@ -129,7 +143,13 @@ pub fn screen(
         Ok(settings) => settings,
         Err(error) => return left(LeftAloneCode::InvalidTags, error.to_string()),
     };
-    // A cluster that is due has to go somewhere, even when it is where the rule would take it.
+    if let TargetRule::Fixed(held) = settings.target
+        && held <= current
+    {
+        let text = format!("{}, and its target is held at {held}; name a later one", because(current, due));
+        return left(LeftAloneCode::NoTarget, text);
+    }
+    // A cluster that is due has to go somewhere, even when it is where a rule that moves would take it.
     let next = || calendar.standard().map(|release| release.minor).find(|minor| *minor > current);
     match settings.target(current, calendar, now).or_else(next) {
         None => left(

@@ -56,7 +56,7 @@ pub const UNKNOWN: Span = Span { early_s: 60, typical_s: 600, p95_s: 1800, late_
 /// Setting the support type: about a minute.
 const SETTING: Span = Span { early_s: 30, typical_s: 60, p95_s: 180, late_s: 900, share: 10 };
 
-/// The rollout of a component: a pod after the other, each ready within a minute.
+/// The rollout of a component: one pod after another, each ready within a minute.
 const ROLLOUT: Span = Span { early_s: 20, typical_s: 120, p95_s: 600, late_s: 1200, share: 10 };
 /// Pods on Fargate come up with a machine of their own: one to three minutes each.
 const RESTART: Span = Span { early_s: 60, typical_s: 300, p95_s: 1200, late_s: 3600, share: 10 };

@@ -133,7 +133,7 @@ impl<E: Eks + Inspects + EksWrites, L: Ledger + Said, T: Time> Act<E, L, T> {
             let refusal = Refusal {
                 status: 409,
                 name: "AnotherAction".into(),
-                message: format!("{meant:?} was meant and did not begin; {:?} is due by now", request.action),
+                message: format!("{meant} was meant and did not begin; {} is due by now", request.action),
             };
             return self.record_refusal(journal, (step, token), &refusal, None).await;
         }

@@ -183,16 +183,13 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         let mut journal = self.load(run, fence, by).await?;
         let first = journal.state.ended.is_none();
         let ending = ending.with_paused(journal.state.paused_autoscaler());
-        journal.close(ending).await?;
+        let ending = journal.close(ending).await?;
         if first {
             self.learn(&journal.state).await;
         }
-        let ending = journal.state.ended.clone().unwrap_or(Ending::Completed);
         Ok(CloseAnswer { run: run.clone(), ending })
     }
-}
 
-impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
     /// Takes in how long this run's steps took. What is lost here costs precision, nothing else.
     async fn learn(&self, state: &RunState) {
         let Ok(mut learned) = self.ledger.learned().await else { return };

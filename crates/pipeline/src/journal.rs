@@ -34,6 +34,7 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         let state = read(ledger, run).await?;
         let lease = Lease {
             run: run.clone(),
+            cluster_created_at: state.opened.cluster_created_at,
             target: state.opened.target,
             execution: execution.clone(),
             fence,
@@ -152,14 +153,14 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
     }
 
     /// Records the run's end and gives the lease back, in one go. A run that has ended stays as it ended.
-    pub async fn close(&mut self, ending: Ending) -> Answer<()> {
+    pub async fn close(&mut self, ending: Ending) -> Answer<Ending> {
         for _ in 0..CONFLICTS_MAX {
-            if self.state.ended.is_some() {
-                return Ok(());
+            if let Some(stands) = &self.state.ended {
+                return Ok(stands.clone());
             }
             let change = LeaseChange::Release(ending.clone());
             match self.write(vec![Event::Ended(ending.clone())], change).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(ending),
                 Err(Failed::Conflict) => self.reload().await?,
                 Err(Failed::For(PipelineError::LeaseLost(run))) => {
                     // Our own earlier try may have closed it, its answer lost.

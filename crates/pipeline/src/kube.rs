@@ -2,7 +2,7 @@
 //! manage. The only one that may.
 //!
 //! As in [`crate::act`], what is meant stands in the ledger before its effect. Unlike a call of EKS's, every effect
-//! here may be repeated, so whoever follows one that died makes it again and needs not ask what became of it. A roll
+//! here may be repeated, so whoever follows one that died makes it again and need not ask what became of it. A roll
 //! is gone on with in slices of some minutes: between them everything is decided anew.
 
 use eks_upgrade_core::arn::ClusterArn;
@@ -72,7 +72,7 @@ where
             None | Some(Phase::Failed { .. }) => self.begin(&mut journal, &step, request).await?,
             Some(Phase::Intended { token, .. }) => {
                 let token = token.clone();
-                self.make(&mut journal, &step, &token).await?
+                self.resolve(&mut journal, &step, &token, request).await?
             }
             Some(Phase::InFlight { update, .. })
                 if matches!(step.kind, StepKind::SelfManagedNodes { .. }) =>
@@ -92,12 +92,8 @@ where
         step: &Step,
         request: &ActRequest,
     ) -> Answer<String> {
-        let cluster = journal.state.opened.cluster.clone();
-        let mut world = World::default();
-        look(&self.eks, &cluster, guard::queries(step, None), &mut world).await?;
-        let controls = controls(&self.ledger, &cluster, None).await?;
-        let now = self.time.now();
-        match guard(&journal.state, step, request.action, &world, &controls, now) {
+        let (said, controls) = self.guarded(journal, step, request).await?;
+        match said {
             Guard::Inside => {}
             Guard::Record(event) => {
                 journal.record(|state| only_if_free(state, &step.id, (*event).clone())).await?;
@@ -110,7 +106,7 @@ where
             }
             Guard::Call(_) => return Ok("that is the act function's".into()),
         }
-        let consent = consent_behind(step, request.action, &controls, now);
+        let consent = consent_behind(step, request.action, &controls, self.time.now());
         let written = journal
             .record(|state| {
                 let attempt = state.steps.get(&step.id).map_or(0, |progress| progress.attempt) + 1;
@@ -133,6 +129,43 @@ where
         }
     }
 
+    /// What the guard says now, and what people have said that it went by.
+    async fn guarded(
+        &self,
+        journal: &Journal<'_, L, T>,
+        step: &Step,
+        request: &ActRequest,
+    ) -> Answer<(Guard, Controls)> {
+        let cluster = &journal.state.opened.cluster;
+        let mut world = World::default();
+        look(&self.eks, cluster, guard::queries(step, None), &mut world).await?;
+        let controls = controls(&self.ledger, cluster, None).await?;
+        let said = guard(&journal.state, step, request.action, &world, &controls, self.time.now());
+        Ok((said, controls))
+    }
+
+    /// An attempt that was meant, and of which no more is known. Since then a window may have closed, or somebody may have
+    /// moved the control plane: what may no longer be made is closed as refused.
+    async fn resolve(
+        &self,
+        journal: &mut Journal<'_, L, T>,
+        step: &Step,
+        token: &Token,
+        request: &ActRequest,
+    ) -> Answer<String> {
+        let event = match self.guarded(journal, step, request).await?.0 {
+            Guard::Inside => return self.make(journal, step, token).await,
+            Guard::Call(_) => return Ok("that is the act function's".into()),
+            Guard::Record(event) => *event,
+            Guard::Busy(resource) => guard::held_by_nobody_known(step, &resource),
+        };
+        if let Event::Withheld { failure, .. } = &event {
+            return self.refused(journal, step, token, failure).await;
+        }
+        journal.record(|state| only_if_meant(state, &step.id, token, vec![event.clone()])).await?;
+        Ok("satisfied already".into())
+    }
+
     /// Makes the change that was meant.
     async fn make(&self, journal: &mut Journal<'_, L, T>, step: &Step, token: &Token) -> Answer<String> {
         let cluster = journal.state.opened.cluster.clone();
@@ -147,7 +180,9 @@ where
         };
         match made {
             Ok(()) => self.started(journal, step, token).await,
-            Err(down) if down.denied => self.refused(journal, step, token, &denied(&down)).await,
+            Err(down) if down.denied => {
+                self.refused(journal, step, token, &remedy::of_refusal(&denied(&down))).await
+            }
             Err(down) => Err(down.into()),
         }
     }
@@ -202,7 +237,7 @@ where
         };
         let message = format!("not changed: the kill switch, thrown by {} ({})", switch.by, switch.reason);
         let refusal = Refusal { status: 409, name: "KillSwitch".into(), message };
-        self.refused(journal, step, token, &refusal).await.map(Some)
+        self.refused(journal, step, token, &remedy::of_refusal(&refusal)).await.map(Some)
     }
 
     async fn refused(
@@ -210,9 +245,8 @@ where
         journal: &mut Journal<'_, L, T>,
         step: &Step,
         token: &Token,
-        refusal: &Refusal,
+        failure: &Failure,
     ) -> Answer<String> {
-        let failure = remedy::of_refusal(refusal);
         let text = format!("refused: {}", failure.message);
         journal
             .record(|state| {

@@ -1,7 +1,8 @@
-//! The use cases, one a function: [`intake`], [`plan`], [`decide`] and [`campaign`], [`act`], [`voice`].
+//! The use cases, one a function: [`intake`], [`plan`], [`decide`] and [`campaign`], [`act`], [`kube`], [`inspect`],
+//! [`notify`], [`voice`].
 //!
-//! Each reads through [`ports`], lets the core decide, and writes the ledger before and after every effect.
-//! Nothing here knows AWS types or Lambda; nothing here decides what the core should decide.
+//! Each reads through [`ports`], lets the core decide, and writes the ledger before and after every effect on a
+//! cluster. Nothing here knows AWS types or Lambda; nothing here decides what the core should decide.
 
 pub mod act;
 pub mod campaign;

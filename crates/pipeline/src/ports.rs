@@ -1,5 +1,5 @@
 //! What the use cases need of the world, in capability-sized pieces. AWS stands behind them in `crates/aws`,
-//! memory in [`crate::memory`].
+//! `crates/ec2` and `crates/outbox`, Kubernetes in `crates/kube`, memory in [`crate::memory`].
 //!
 //! They live here and not in the core because they are awaited, and nothing in the core awaits.
 

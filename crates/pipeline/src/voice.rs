@@ -159,8 +159,8 @@ impl<L: Hears, W: Wakes, I: Identifies, T: Time> Voice<L, W, I, T> {
     }
 
     async fn switch(&self, thrown: bool, reason: &str, by: Principal, at: Timestamp) -> Answer<VoiceAnswer> {
-        let before = self.said.kill_switch().await?;
-        if !thrown && before.is_none_or(|switch| !switch.thrown) {
+        // Who throws it does not wait for what was there to be read.
+        if !thrown && self.said.kill_switch().await?.is_none_or(|switch| !switch.thrown) {
             return Ok(plain("the kill switch is not thrown: nothing to lift".into(), by));
         }
         let switch = KillSwitch { thrown, by: by.clone(), reason: reason.to_owned(), at };

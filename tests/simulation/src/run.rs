@@ -14,7 +14,7 @@ use crate::chance::Chance;
 use crate::deployment::Deployment;
 use crate::inside;
 use crate::lie::Lie;
-use crate::story::{ENDS_M, Event, START, Story, Weather};
+use crate::story::{Event, START, Story, Weather};
 use crate::trace::{Happened, Trace};
 use crate::wire::Wire;
 
@@ -213,10 +213,4 @@ impl Director<'_> {
         }
         false
     }
-}
-
-/// The longest that a story takes, in days.
-#[must_use]
-pub fn longest_d() -> u32 {
-    ENDS_M / (24 * 60)
 }

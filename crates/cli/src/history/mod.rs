@@ -108,7 +108,7 @@ fn line(event: &Event) -> (&'static str, String, String) {
             ("follow began", step.to_string(), format!("{behind} node(s) are behind"))
         }
         Event::FollowSeen { step, behind } => {
-            ("followed", step.to_string(), format!("{behind} node(s) are behind"))
+            ("following", step.to_string(), format!("{behind} node(s) are behind"))
         }
         Event::Followed { step, evidence } => ("followed", step.to_string(), evidence.clone()),
         Event::Stalled { step, failure } => ("stalled", step.to_string(), of(failure)),

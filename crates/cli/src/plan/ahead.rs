@@ -122,7 +122,7 @@ fn first_step(state: &RunState, plan: &Plan, controls: &Controls, now: Timestamp
     if plan.rolls_back.is_some() {
         return Some(FirstStep::Now);
     }
-    // The switch is told apart, approvals too.
+    // The switch and the approvals are shown separately.
     let mut unasked = state.clone();
     unasked.opened.policy.approvals.clear();
     let unswitched = Controls { switch: None, ..controls.clone() };

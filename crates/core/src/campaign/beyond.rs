@@ -41,9 +41,12 @@ struct RingStanding {
 pub struct RingsStanding(BTreeMap<usize, RingStanding>);
 
 /// The harm that a last run did, if it did any: it stopped after it had touched the cluster; or the cluster, as it is
-/// seen now, has gone bad or back since.
+/// seen now, has gone bad or back since. What was made anew under the cluster's name was not harmed.
 #[must_use]
 pub fn harm(cluster: &ClusterArn, lease: &Lease, seen: Option<&Cluster>) -> Option<Harmed> {
+    if seen.is_some_and(|seen| !lease.is_of(seen)) {
+        return None;
+    }
     let code = match lease.ended.as_ref()? {
         Ending::Halted { code, .. } | Ending::RolledBack { code, .. } => {
             (lease.touched && code != TARGET_GONE).then(|| code.clone())
@@ -170,9 +173,9 @@ impl Elsewhere {
     }
 }
 
-/// The clusters that their last runs harmed, to see whether they still exist.
-pub fn harmed(leases: &[(ClusterArn, Lease)]) -> impl Iterator<Item = &ClusterArn> {
-    leases.iter().filter(|(arn, lease)| harm(arn, lease, None).is_some()).map(|(arn, _)| arn)
+/// The clusters that their last runs harmed, with these runs' leases, to see whether they are still there.
+pub fn harmed(leases: &[(ClusterArn, Lease)]) -> impl Iterator<Item = &(ClusterArn, Lease)> {
+    leases.iter().filter(|(arn, lease)| harm(arn, lease, None).is_some())
 }
 
 #[cfg(test)]
@@ -202,6 +205,7 @@ mod tests {
     fn lease(ring: &str, touched: bool, ended: Ending) -> Lease {
         Lease {
             run: "run-1".parse().unwrap(),
+            cluster_created_at: jiff::Timestamp::UNIX_EPOCH,
             target: "1.35".parse().unwrap(),
             execution: "arn:e".parse().unwrap(),
             fence: Fence(1),

@@ -157,6 +157,7 @@ mod tests {
     fn lease(touched: bool, code: &str) -> Lease {
         Lease {
             run: "a-1.35-1".parse().unwrap(),
+            cluster_created_at: jiff::Timestamp::UNIX_EPOCH,
             target: "1.35".parse().unwrap(),
             execution: "arn:e".parse().unwrap(),
             fence: Fence(2),

@@ -52,6 +52,13 @@ pub enum ActionName {
     Verify,
 }
 
+impl std::fmt::Display for ActionName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The serde name is the action's only spelling.
+        self.serialize(f)
+    }
+}
+
 /// One thing to do now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
@@ -174,9 +181,9 @@ pub fn next_hop(state: &RunState) -> Option<NextHop> {
     let next = plan.hops.iter().enumerate().find(|(_, hop)| open(hop));
     Some(next.map_or_else(
         || NextHop::Complete { ending: ending_of(plan) },
-        |(hop, stage)| NextHop::Hop {
-            hop,
-            text: format!("to {} ({} of {})", stage.to, hop + 1, plan.hops.len()),
+        |(at, hop)| NextHop::Hop {
+            hop: at,
+            text: format!("to {} ({} of {})", hop.to, at + 1, plan.hops.len()),
         },
     ))
 }
@@ -241,7 +248,7 @@ pub fn decide(state: &RunState, hop: &Hop, world: &World, controls: &Controls, n
             return Decision::Act { actions };
         }
     }
-    if let Some(wait) = waiting::longest_needed(state, &steps, controls, now) {
+    if let Some(wait) = waiting::soonest_wait(state, &steps, controls, now) {
         return wait;
     }
     if let Some(halt) = steps.iter().find_map(|(_, standing)| standing.held_for_good()) {

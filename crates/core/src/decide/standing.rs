@@ -45,7 +45,7 @@ pub(super) enum Standing<'a> {
     Following {
         since: Timestamp,
     },
-    /// Under way, and it is us who have to go on.
+    /// Under way, and ours to continue.
     Ours,
     /// Under way.
     Busy(&'a Progress),
@@ -72,12 +72,12 @@ impl Standing<'_> {
     pub(super) fn wants_other_plan(&self, plan: Option<&Plan>) -> Option<Decision> {
         let failure = self.doomed()?;
         let plan = plan?;
-        // Over and over, another plan is no answer.
+        // Planning again without end helps nobody.
         if plan.revision >= PLANS_MAX {
             return None;
         }
         let (nodes_each_hop, roll_back) = match failure.remedy {
-            // Nor is one for what was tried already.
+            // Nor does another plan for what was tried already.
             Remedy::Replan { nodes_each_hop } if nodes_each_hop && plan.nodes == NodeHops::EachHop => {
                 return None;
             }

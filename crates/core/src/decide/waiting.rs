@@ -12,7 +12,7 @@ use crate::waits::{self, later, seconds_between};
 
 /// The wait for whatever can be looked at soonest; `None` when nothing is under way. A question to people goes
 /// before the other waits, and is looked at again as soon as they would be.
-pub(super) fn longest_needed(
+pub(super) fn soonest_wait(
     state: &RunState,
     steps: &[(&Step, Standing<'_>)],
     controls: &Controls,

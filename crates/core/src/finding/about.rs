@@ -73,7 +73,7 @@ const ZONAL: &str =
 impl Code {
     /// What it is about.
     #[must_use]
-    #[allow(clippy::too_many_lines)] // A table: a row a code.
+    #[allow(clippy::too_many_lines)] // A table: a row per code.
     pub const fn about(self) -> About {
         match self {
             Self::AmazonLinux2 => about(
@@ -192,8 +192,8 @@ impl Code {
             ),
             Self::SupportType => about(
                 Level::Block,
-                "the minor to go back to is in extended support, and the cluster is not to be",
-                "allow extended support for the cluster",
+                "EKS no longer supports the minor to go back to",
+                "go on at this version, or move the workloads to a new cluster",
                 UPGRADE,
             ),
             Self::InsideUnread => about(

@@ -142,8 +142,7 @@ impl RunState {
             Event::NotVerified { step, failure } => {
                 self.require_free(entry, step)?;
                 self.require_kind(entry, step, "no verification", verifies)?;
-                self.fail(step, failure, entry.at);
-                self.progress_of(step).attempt += 1;
+                self.fail(step, failure, entry.at).attempt += 1;
             }
             _ => {}
         }
@@ -174,21 +173,25 @@ impl RunState {
     fn apply_roll(&mut self, entry: &Entry, id: &StepId, moved: &Moved) -> Result<(), LedgerError> {
         let rolls = |kind: &StepKind| matches!(kind, StepKind::SelfManagedNodes { .. });
         self.require_kind(entry, id, "no roll", rolls)?;
-        let before = self.steps.get(id).and_then(|progress| progress.roll.clone());
+        let Some(progress) = self.steps.get_mut(id) else {
+            return Err(illegal(entry, "the step has not begun"));
+        };
+        let before = progress.roll.clone();
         let was_paused = before.as_ref().is_some_and(|roll| roll.paused.is_some());
         let roll = Roll::after(before, moved, entry.at);
         let roll = roll.ok_or_else(|| illegal(entry, "that may not follow in a roll"))?;
-        match (was_paused, roll.paused.is_some()) {
+        let is_paused = roll.paused.is_some();
+        progress.roll = Some(roll);
+        match (was_paused, is_paused) {
             (true, false) => self.autoscaler_runs(),
             // What an earlier attempt has left paused is this one's to put back.
             (false, true) => self.left_paused = None,
             _ => {}
         }
-        self.progress_of(id).roll = Some(roll);
         Ok(())
     }
 
-    /// Cluster Autoscaler runs again: whoever is over with it paused owes nothing any more.
+    /// Cluster Autoscaler runs again: a roll that ended while it was paused need not put it back any more.
     fn autoscaler_runs(&mut self) {
         self.left_paused = None;
         let over = |progress: &&mut Progress| !matches!(progress.phase, Phase::InFlight { .. });
@@ -310,6 +313,9 @@ impl RunState {
         if plan.revision != self.plan.as_ref().map_or(0, |plan| plan.revision) + 1 {
             return Err(illegal(entry, "plans are numbered without gaps"));
         }
+        if !plan.ids_are_unique() {
+            return Err(illegal(entry, "two of its steps have one id"));
+        }
         if self.in_flight().next().is_some() {
             return Err(illegal(entry, "a step is in flight"));
         }
@@ -355,27 +361,13 @@ impl RunState {
         Ok(())
     }
 
-    fn progress_of(&mut self, id: &StepId) -> &mut Progress {
-        self.steps.entry(id.clone()).or_insert_with(|| Progress {
-            attempt: 0,
-            strikes: 0,
-            eviction_failed: false,
-            conflicted: false,
-            waits_since: None,
-            last: None,
-            took_s: None,
-            roll: None,
-            phase: Phase::Done { how: Done::Skipped },
-        })
-    }
-
     fn progress(&mut self, id: &StepId, phase: Phase) -> &mut Progress {
-        let progress = self.progress_of(id);
+        let progress = self.steps.entry(id.clone()).or_insert_with(|| Progress::new(phase.clone()));
         progress.phase = phase;
         progress
     }
 
-    fn fail(&mut self, id: &StepId, failure: &Failure, at: Timestamp) {
+    fn fail(&mut self, id: &StepId, failure: &Failure, at: Timestamp) -> &mut Progress {
         let progress = self.progress(id, Phase::Failed { failure: failure.clone(), at });
         if matches!(failure.remedy, Remedy::Retry { .. } | Remedy::Stop) {
             progress.strikes += 1;
@@ -384,6 +376,7 @@ impl RunState {
         progress.waits_since = waits.then(|| progress.waits_since.unwrap_or(at));
         progress.eviction_failed |= failure.code == crate::remedy::POD_EVICTION_FAILURE;
         progress.conflicted |= failure.code == crate::remedy::CONFIGURATION_CONFLICT;
+        progress
     }
 }
 

@@ -131,7 +131,7 @@ pub enum Event {
     Intended {
         /// For this step.
         step: StepId,
-        /// The how manieth time.
+        /// The number of the attempt, from 1.
         attempt: u32,
         /// With this token.
         token: Token,

@@ -77,7 +77,7 @@ pub struct Progress {
     pub conflicted: bool,
     /// Since when attempt after attempt ended in nothing but waiting.
     pub waits_since: Option<Timestamp>,
-    /// As what the last attempt was made.
+    /// Which action the last attempt was.
     pub last: Option<ActionName>,
     /// How long the update that succeeded took, in seconds.
     pub took_s: Option<u32>,
@@ -85,6 +85,24 @@ pub struct Progress {
     pub roll: Option<Roll>,
     /// Where it stands.
     pub phase: Phase,
+}
+
+impl Progress {
+    /// A step of which nothing was known before.
+    #[must_use]
+    pub fn new(phase: Phase) -> Self {
+        Self {
+            attempt: 0,
+            strikes: 0,
+            eviction_failed: false,
+            conflicted: false,
+            waits_since: None,
+            last: None,
+            took_s: None,
+            roll: None,
+            phase,
+        }
+    }
 }
 
 /// Where a question to people stands.

@@ -154,7 +154,7 @@ pub struct Started {
 pub struct StepDone {
     /// The step.
     pub step: StepRef,
-    /// How: `updated`, `satisfied` (it was so already), `skipped` (it is gone), `verified`, `baked`.
+    /// How: `updated`, `satisfied` (it was so already), `skipped` (it is gone), `verified`, `baked`, `followed`.
     pub how: String,
     /// EKS's update, where it was ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]

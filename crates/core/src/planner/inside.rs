@@ -6,7 +6,7 @@ use crate::cluster::{Inventory, Offer};
 use crate::component::{Image, minor_of};
 use crate::drain;
 use crate::finding::{Code, Finding, Level};
-use crate::ids::StepId;
+use crate::ids::{StepId, digest};
 use crate::inside::{Component, NodeGroupOf, Seen};
 use crate::inspection::{FargatePod, Inspection, SelfManagedGroup};
 use crate::plan::{Reversibility, StepKind};
@@ -299,10 +299,19 @@ impl GroupInside<'_> {
     }
 }
 
-/// Names of Auto Scaling groups may hold what no step's may.
+/// How much of a group's name stands in its step's.
+const NAME_CHARS_MAX: usize = 200;
+
+/// Names of Auto Scaling groups may hold what no step's may, and be longer. What was left out of a name is in a few digits
+/// behind it, so that no two groups share a step.
 fn step_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-/:@+=,".contains(c) { c } else { '_' };
-    name.chars().map(plain).take(200).collect()
+    let kept: String = name.chars().map(plain).take(NAME_CHARS_MAX).collect();
+    if kept == name {
+        return kept;
+    }
+    let digits: String = digest(&[name]).chars().take(8).collect();
+    format!("{kept}-{digits}")
 }
 
 /// A core component that is no add-on, and the image it has at this point of the plan.

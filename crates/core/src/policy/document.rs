@@ -465,7 +465,7 @@ fn parse(yaml: &str) -> Result<PolicyDocument, PolicyError> {
     parsed.map_err(|error| {
         let place = error.location();
         let message = error.without_snippet().to_string();
-        // The place is told apart.
+        // The position is reported separately.
         let message = quoted(message.split(" at line ").next().unwrap_or_default());
         PolicyError::Form {
             line: place.map_or(1, |place| place.line()),

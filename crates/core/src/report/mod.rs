@@ -261,6 +261,7 @@ pub fn wants_a_person(code: LeftAloneCode) -> bool {
     match code {
         LeftAloneCode::NotOptedIn
         | LeftAloneCode::NoTarget
+        | LeftAloneCode::RunInterrupted
         | LeftAloneCode::HaltedBefore
         | LeftAloneCode::NotActive
         | LeftAloneCode::InvalidTags

@@ -142,7 +142,7 @@ impl Touched<'_> {
         Next::Moves(asked.into_iter().map(evict).collect())
     }
 
-    /// Nobody is forced off a node that needs not go.
+    /// Nobody is forced off a node that need not go.
     fn too_late(&self, pods: &[&Pod]) -> Next {
         if self.scene.may_force && !self.node.surplus {
             return Next::meant(Effect::DeletePods {

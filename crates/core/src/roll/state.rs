@@ -224,7 +224,7 @@ impl Roll {
         true
     }
 
-    /// What was denied when it was first tried needs not be taken back; that may be denied as well.
+    /// What was denied when it was first tried need not be taken back; that may be denied as well.
     fn forget(&mut self) {
         let Some(Meant { effect, since, tries: 1 }) = &self.meant else { return };
         match effect {
@@ -357,7 +357,7 @@ impl Roll {
         }
     }
 
-    /// An effect was made. Said twice, it is as if it were said once.
+    /// An effect was made. Repeating it changes nothing.
     fn made(&mut self, effect: &Effect, at: Timestamp) {
         if !self.means(effect) {
             return;
@@ -414,7 +414,7 @@ impl Roll {
 }
 
 impl NodeRoll {
-    /// Said again, a phase lasts since it was said first.
+    /// A phase that is repeated keeps the time it began.
     fn enter(&mut self, phase: NodePhase, at: Timestamp) {
         if self.phase != phase {
             self.phase = phase;

@@ -68,7 +68,7 @@ impl Names {
         }
     }
 
-    /// What versions are told apart of.
+    /// The key under which versions are kept apart.
     fn family(&self) -> &str {
         self.sized.as_ref().unwrap_or(&self.kind)
     }

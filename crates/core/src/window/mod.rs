@@ -237,9 +237,10 @@ fn name(zone: &TimeZone) -> Cow<'_, str> {
 mod schema {
     use schemars::{Schema, SchemaGenerator, json_schema};
 
+    use super::recurrence::DAYS;
+
     pub(super) fn days(_: &mut SchemaGenerator) -> Schema {
-        let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-        json_schema!({ "type": "array", "minItems": 1, "items": { "type": "string", "enum": days } })
+        json_schema!({ "type": "array", "minItems": 1, "items": { "type": "string", "enum": DAYS } })
     }
 
     pub(super) fn weeks(_: &mut SchemaGenerator) -> Schema {

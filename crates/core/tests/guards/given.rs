@@ -165,17 +165,7 @@ impl Case {
 
     /// The step stands so, after one attempt.
     pub fn stands(mut self, step: &Step, phase: Phase) -> Self {
-        let progress = Progress {
-            attempt: 1,
-            strikes: 0,
-            eviction_failed: false,
-            conflicted: false,
-            waits_since: None,
-            last: None,
-            took_s: None,
-            roll: None,
-            phase,
-        };
+        let progress = Progress { attempt: 1, ..Progress::new(phase) };
         self.state.steps.insert(step.id.clone(), progress);
         self
     }

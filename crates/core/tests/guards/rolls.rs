@@ -3,6 +3,8 @@
 use eks_upgrade_core::cluster::Found;
 use eks_upgrade_core::decide::{ActionName, WaitFor};
 use eks_upgrade_core::health::Vitals;
+use eks_upgrade_core::ids::Fence;
+use eks_upgrade_core::ledger::{Entry, Event};
 use eks_upgrade_core::remedy::Remedy;
 use eks_upgrade_core::roll::{Effect, Moved, Paused, Roll};
 use jiff::SignedDuration;
@@ -129,4 +131,50 @@ fn a_call_of_which_nothing_is_known_ends_no_run_whose_roll_is_under_way() {
     case.plan().hops[0].steps.push(meant);
     case.state.updated_at = ago(48 * 3_600);
     assert_eq!(case.acts().len(), 2);
+}
+
+#[test]
+fn no_line_of_a_roll_stands_before_its_step_has_begun() {
+    let begun = serde_json::json!({"moved": "begun", "was": {
+        "sizes": {"min": 1, "desired": 2, "max": 3},
+        "template": {"id": "lt-1", "version": "1"},
+        "nodes": ["x"],
+        "vitals": Vitals::default(),
+    }});
+    let line = |case: &Case| {
+        let moved: Moved = serde_json::from_value(begun.clone()).unwrap();
+        let state = &case.state;
+        let entry = Entry {
+            run: state.run.clone(),
+            seq: state.seq + 1,
+            at: now(),
+            actor: "arn:aws:states:x:e1".parse().unwrap(),
+            fence: Fence(1),
+            event: Event::Rolled { step: own_nodes().id, moved },
+            previous: String::new(),
+        };
+        state.clone().apply(&entry)
+    };
+    assert_eq!(line(&rolling(None)), Ok(()));
+    let unbegun = Case::new().at(34).planned(&[own_nodes()]);
+    let refused = line(&unbegun).unwrap_err().to_string();
+    assert!(refused.contains("the step has not begun"), "{refused}");
+}
+
+#[test]
+fn no_plan_with_two_steps_of_one_id_is_taken() {
+    let mut case = Case::new().planned(&[own_nodes(), own_nodes()]);
+    let mut plan = case.plan().clone();
+    plan.revision += 1;
+    let entry = Entry {
+        run: case.state.run.clone(),
+        seq: case.state.seq + 1,
+        at: now(),
+        actor: "arn:aws:states:x:e1".parse().unwrap(),
+        fence: Fence(1),
+        event: Event::Planned { plan: Box::new(plan) },
+        previous: String::new(),
+    };
+    let refused = case.state.apply(&entry).unwrap_err().to_string();
+    assert!(refused.contains("two of its steps have one id"), "{refused}");
 }

@@ -2,7 +2,6 @@
 
 use eks_upgrade_core::finding::{Code, Level};
 use eks_upgrade_core::inspection::Inspection;
-use eks_upgrade_core::planner::ids_are_unique;
 use eks_upgrade_core::window::Window;
 use jiff::SignedDuration;
 
@@ -18,10 +17,10 @@ fn each_hop_says_why_it_is_made() {
 #[test]
 fn no_step_may_stand_in_a_plan_twice() {
     let mut plan = Case::to(35).plan();
-    assert!(ids_are_unique(&plan));
+    assert!(plan.ids_are_unique());
     let again = plan.hops[0].steps[0].clone();
     plan.hops[1].steps.push(again);
-    assert!(!ids_are_unique(&plan));
+    assert!(!plan.ids_are_unique());
 }
 
 #[test]

@@ -119,18 +119,34 @@ fn with_group(target: u8, group: SelfManagedGroup) -> Case {
 #[test]
 fn a_group_that_is_ours_to_roll_goes_where_managed_ones_go() {
     let mut case = with_group(35, own(33));
-    assert_eq!(ids_of(&case, "self-managed"), ["1.35/self-managed/own_nodes"]);
-    assert_eq!(step(&case.plan(), "1.35/self-managed/own_nodes").reason, "1.35 is the target");
+    assert_eq!(ids_of(&case, "self-managed"), ["1.35/self-managed/own_nodes-4058d0b4"]);
+    assert_eq!(step(&case.plan(), "1.35/self-managed/own_nodes-4058d0b4").reason, "1.35 is the target");
     assert_eq!(found(&case.plan(), Code::SelfManagedNodes), []);
     case.policy.nodes = NodeHops::EachHop;
-    let each_hop = ["1.34/self-managed/own_nodes", "1.35/self-managed/own_nodes"];
+    let each_hop = ["1.34/self-managed/own_nodes-4058d0b4", "1.35/self-managed/own_nodes-4058d0b4"];
     assert_eq!(ids_of(&case, "self-managed"), each_hop);
     assert_eq!(ids_of(&with_group(35, own(35)), "self-managed"), [""; 0]);
 }
 
 #[test]
+fn groups_whose_names_differ_in_what_no_step_may_hold_have_steps_of_their_own() {
+    let named = |name: &str| {
+        let mut group = own(33);
+        group.group.name = name.into();
+        group
+    };
+    let long = "x".repeat(230);
+    let mut case = inside(34);
+    let names = ["own nodes", "own_nodes", "own nodes!", &format!("{long}a"), &format!("{long}b")];
+    seen(&mut case).self_managed = Seen::Is(names.map(named).into());
+    let ids: BTreeSet<String> = ids_of(&case, "self-managed").into_iter().collect();
+    assert_eq!(ids.len(), names.len(), "{ids:?}");
+    assert!(ids.contains("1.34/self-managed/own_nodes"), "a plain name stays as it is: {ids:?}");
+}
+
+#[test]
 fn such_a_group_that_would_be_too_far_behind_rolls_first() {
-    let first = ["1.33/self-managed/own_nodes", "1.34/self-managed/own_nodes"];
+    let first = ["1.33/self-managed/own_nodes-4058d0b4", "1.34/self-managed/own_nodes-4058d0b4"];
     let case = with_group(34, own(30));
     assert_eq!(ids_of(&case, "self-managed"), first);
     assert!(step(&case.plan(), first[0]).reason.contains("too far behind"));
@@ -144,7 +160,7 @@ fn its_room_is_no_more_than_it_has_nodes() {
         group.group.instances.truncate(instances);
         let mut case = with_group(34, group);
         case.policy.kubernetes.self_managed.surge = wanted;
-        match step(&case.plan(), "1.34/self-managed/own_nodes").kind {
+        match step(&case.plan(), "1.34/self-managed/own_nodes-4058d0b4").kind {
             StepKind::SelfManagedNodes { surge, size, .. } => (size, surge),
             ref other => panic!("{other:?}"),
         }

@@ -85,7 +85,8 @@ pub fn through(step: &Step) -> Vec<Event> {
     }
 }
 
-/// Any event at all, legal or not.
+/// An event, legal or not, of any kind but `CalledOff`, `Rolled`, `FollowBegan`, `FollowSeen`, `Followed`, `Stalled`,
+/// `VitalsSeen` and `ApprovalAnswered`.
 fn event() -> impl Strategy<Value = Event> {
     let plan = usual().plan(1);
     let step = || select(steps(&usual().plan(1)));

@@ -9,7 +9,6 @@ use eks_upgrade_core::ids::StepId;
 use eks_upgrade_core::inside::Seen;
 use eks_upgrade_core::inspection::SelfManagedGroup;
 use eks_upgrade_core::plan::{Hop, Plan, Step, StepKind};
-use eks_upgrade_core::planner::ids_are_unique;
 use eks_upgrade_core::policy::{FargatePods, Kubernetes};
 use eks_upgrade_core::version::{Minor, skew_allows};
 use proptest::prelude::*;
@@ -89,7 +88,7 @@ fn carry_out_inside(
     if let StepKind::Follow { pools, to, .. } = &step.kind {
         prop_assert_eq!((*to, hop.to), (at, at));
         for pool in there(&mut inside.following).pools.iter_mut().filter(|pool| pools.contains(&pool.pool)) {
-            prop_assert!(pool.nodes.iter().any(|minor| minor < to), "{} needs not follow", pool.pool);
+            prop_assert!(pool.nodes.iter().any(|minor| minor < to), "{} need not follow", pool.pool);
             pool.nodes.fill(*to);
         }
         return Ok(());
@@ -220,7 +219,7 @@ proptest! {
     #[test]
     fn every_plan_is_well_formed(case in case()) {
         let plan = case.plan(1);
-        prop_assert!(ids_are_unique(&plan));
+        prop_assert!(plan.ids_are_unique());
         let mut hops: Vec<Minor> = plan.hops.iter().map(|hop| hop.to).collect();
         prop_assert!(hops.is_sorted());
         hops.dedup();

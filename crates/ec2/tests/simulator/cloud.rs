@@ -72,10 +72,11 @@ impl Cloud {
         Self::of(&format!("{FLEET}{}", lines.concat()))
     }
 
-    /// [`FLEET`] with a refusal of an operation.
+    /// [`FLEET`] with an operation that is refused, however often the SDK tries.
     pub fn refusing(operation: &str, kind: &str, status: u16) -> Self {
-        let fault =
-            format!("{{match: {{operation: {operation}}}, error: {{type: {kind}, status: {status}}}}}");
+        let fault = format!(
+            "{{match: {{operation: {operation}}}, times: 3, error: {{type: {kind}, status: {status}}}}}"
+        );
         Self::of(&format!("faults: [{fault}]\n{FLEET}"))
     }
 

@@ -26,9 +26,14 @@ impl<E: Eks, L: CampaignLedger, X: Sync, T: Sync> Campaigning<E, L, X, T> {
         campaigns.retain(|other| other.over.is_none());
         let mut leases = self.ledger.leases().await?;
         let mut gone: BTreeSet<ClusterArn> = BTreeSet::new();
-        for arn in harmed(&leases) {
-            // One that cannot be looked at stands as its lease has it.
-            if let Ok(Found::Gone) = self.eks.cluster(arn).await {
+        for (arn, lease) in harmed(&leases) {
+            let is_there = match self.eks.cluster(arn).await {
+                Ok(Found::Gone) => false,
+                Ok(Found::Is(cluster)) => lease.is_of(&cluster),
+                // One that cannot be looked at stands as its lease has it.
+                Err(_) => true,
+            };
+            if !is_there {
                 gone.insert(arn.clone());
             }
         }

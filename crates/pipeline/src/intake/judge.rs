@@ -111,10 +111,14 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
         }
         let lease = self.ledger.lease(arn).await?;
         if let Some(open) = lease.as_ref().filter(|lease| lease.ended.is_none())
-            && self.policy.opted_in(&cluster.tags)
             && !self.campaigns.is_running(&open.execution).await?
         {
-            return Ok((Screened::Upgrade(pick_up(arn, open, campaign)), Some(cluster)));
+            let screened = if self.policy.opted_in(&cluster.tags) {
+                Screened::Upgrade(pick_up(arn, open, campaign))
+            } else {
+                Screened::LeftAlone(self.interrupted(arn, open))
+            };
+            return Ok((screened, Some(cluster)));
         }
         let calendar = match calendars.get(&arn.home()) {
             Some(Ok(calendar)) => calendar,
@@ -122,6 +126,21 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
         };
         let screened = screen(&cluster, lease.as_ref(), &self.policy, calendar, campaign, self.time.now());
         Ok((screened, Some(cluster)))
+    }
+
+    /// A run that nobody is at work on, of a cluster that automation keeps its hands off.
+    fn interrupted(&self, arn: &ClusterArn, open: &Lease) -> LeftAlone {
+        let (key, value) = (&self.policy.opt_in.key, &self.policy.opt_in.value);
+        LeftAlone {
+            cluster: arn.name.to_string(),
+            code: LeftAloneCode::RunInterrupted,
+            text: format!(
+                "run {run} to {target} was interrupted, and is not gone on with, as the cluster is not tagged \
+                 {key}={value}: eks-upgrade start {arn} --resume {run} does, or the tag",
+                run = open.run,
+                target = open.target,
+            ),
+        }
     }
 
     /// Leaves alone what would be upgraded while its ring, or one before it, has failures that stand. A run that was

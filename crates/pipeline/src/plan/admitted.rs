@@ -46,6 +46,9 @@ impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
         let mut policy = self.policy.for_cluster(&cluster.arn, &cluster.tags).map_err(invalid)?;
         let target = if request.roll_back {
             below(&cluster, stated)?
+        } else if request.resume.is_some() {
+            // Where it goes stands in the run, which ends by itself where that makes no sense any more.
+            cluster.version
         } else {
             target_of(&cluster, stated, &policy, &calendar, self.time.now())?
         };

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::admitted::Admitted;
 use super::{PlanRun, by_hand, planned};
 use crate::error::Answer;
-use crate::journal::{Journal, read};
+use crate::journal::Journal;
 use crate::observe::{look, update_in_progress};
 use crate::ports::inside::Inspects;
 use crate::ports::{Durations, Eks, Executions, Ledger, Said, Time};
@@ -76,8 +76,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         again: &PlanAgain,
         by: &ExecutionArn,
     ) -> Answer<PlanAnswer> {
-        let state = read(&self.ledger, &again.run).await?;
         let mut journal = Journal::load(&self.ledger, &self.time, &again.run, again.fence, by).await?;
+        let state = journal.state.clone();
         if let Some(answer) = self.still(&journal, &admitted.cluster) {
             return Ok(answer);
         }
@@ -88,7 +88,11 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let revision = state.plan.as_ref().map_or(0, |plan| plan.revision) + 1;
         let back = way_back(&state, again, &admitted);
         let known = self.known(&admitted.cluster.arn, back).await?;
-        let plan = self.propose(&admitted, revision, &known).await?;
+        let mut plan = self.propose(&admitted, revision, &known).await?;
+        if let Some(first) = state.plan.as_ref().filter(|_| plan.rolls_back.is_none()) {
+            // What went wrong since the start of the run is not forgiven by planning again.
+            plan.baseline = first.baseline.clone();
+        }
         if let Some(wait) = not_shown_yet(&journal.state, &plan, self.time.now()) {
             return Ok(wait);
         }

@@ -2,6 +2,7 @@
 
 use eks_upgrade_core::arn::{ClusterArn, ClusterName};
 use eks_upgrade_core::calendar::Calendar;
+use eks_upgrade_core::campaign::beyond::harm;
 use eks_upgrade_core::cluster::{Cluster, Resource, Status};
 use eks_upgrade_core::contract::{PlanAnswer, PlanRequest};
 use eks_upgrade_core::control::{ConsentScope, Controls};
@@ -160,6 +161,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         if !busy && let Some(wait) = self.refresh_insights(&admitted.cluster.arn).await? {
             return Ok(Begun::Answered(wait));
         }
+        let arn = &admitted.cluster.arn;
+        let seen = self.ledger.lease(arn).await?;
         let mut events = vec![opened(admitted, self.time.now())];
         if busy {
             let theirs = self.their_update(&admitted.cluster.arn).await?;
@@ -168,7 +171,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             );
         } else {
             let plan = self.propose(admitted, 1, &known).await?;
-            if plan.hops.is_empty() {
+            if plan.hops.is_empty() && !mends(admitted, seen.as_ref()) {
                 return match self.taken_meanwhile(&admitted.cluster.arn, by).await? {
                     Some(journal) => Ok(Begun::Already(Box::new(journal))),
                     None => Err(nothing_to_do(admitted).into()),
@@ -176,12 +179,11 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             }
             events.push(Event::Planned { plan: Box::new(plan) });
         }
-        let arn = &admitted.cluster.arn;
-        let seen = self.ledger.lease(arn).await?;
         let run = RunId::opened_by(by, &arn.name, admitted.target);
         if seen.as_ref().is_none_or(|lease| lease.ended.is_some()) {
             let lease = Lease {
                 run: run.clone(),
+                cluster_created_at: admitted.cluster.created_at,
                 target: admitted.target,
                 execution: by.clone(),
                 fence: Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1),
@@ -223,6 +225,14 @@ fn opened(admitted: &Admitted, now: Timestamp) -> Event {
 fn support_ends(cluster: &Cluster, calendar: &Calendar, now: Timestamp) -> Option<Timestamp> {
     let release = calendar.get(cluster.version)?;
     release.standard_until.filter(|until| *until > now).or(release.extended_until)
+}
+
+/// Whether the last run stopped after it had touched the cluster, and nothing is left to do by now: somebody put right what
+/// it stopped at. That is a run, too: its end says that the failure does not stand any more.
+fn mends(admitted: &Admitted, last: Option<&Lease>) -> bool {
+    let cluster = &admitted.cluster;
+    let harmed = last.and_then(|last| harm(&cluster.arn, last, Some(cluster)));
+    harmed.is_some_and(|harmed| harmed.target <= cluster.version)
 }
 
 fn held(cluster: &ClusterName, lease: &Lease) -> DoorError {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Surroundings;
 use super::hosts::{Host, KUBELET_READY, System, instance_id};
-use super::object::{condition, stamp, text, texts};
+use super::object::{annotation, condition, stamp, text};
 use super::resource::Resource;
 use super::store::{Key, Store};
 use crate::catalogue::newest_image;
@@ -173,7 +173,7 @@ fn mark_drifted(store: &mut Store, around: &Surroundings<'_>, claim: &str) {
 
 /// Whether somebody keeps the machine: by a mark on its node, its claim, or a pod on it.
 fn is_kept(store: &Store, machine: &Machine) -> bool {
-    let marked = |object: &Value| texts(object, "/metadata/annotations").get(DO_NOT_DISRUPT) == Some(&"true");
+    let marked = |object: &Value| annotation(object, DO_NOT_DISRUPT) == Some("true");
     let node = store.get(&Key::node(&machine.node)).is_some_and(marked);
     let claim = store.get(&Key::new(Resource::NodeClaim, "", &machine.claim)).is_some_and(marked);
     let mut pods = store.of(Resource::Pod).map(|(_, pod)| pod);

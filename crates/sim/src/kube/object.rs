@@ -7,29 +7,35 @@ use serde_json::{Map, Value};
 
 use crate::time::Ms;
 
+/// What stands at that place. It is asked for all the time: unlike `Value::pointer`, this has nothing to unescape in names
+/// on the way, and no lists there.
+fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(object, |value, key| value.get(key))
+}
+
 /// The text at that place.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer).and_then(Value::as_str)
+    at(object, pointer).and_then(Value::as_str)
 }
 
 /// The number of things at that place, if there is one.
 pub(crate) fn count(object: &Value, pointer: &str) -> Option<u32> {
-    object.pointer(pointer).and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok())
+    at(object, pointer).and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok())
 }
 
 /// Whether `true` stands at that place.
 pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
-    object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
+    at(object, pointer).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// The list at that place; empty if there is none.
 pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(object, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The map of texts at that place.
 pub(crate) fn texts<'a>(object: &'a Value, pointer: &str) -> BTreeMap<&'a str, &'a str> {
-    let fields = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    let fields = at(object, pointer).and_then(Value::as_object).into_iter().flatten();
     fields.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
 }
 
@@ -53,6 +59,11 @@ pub(crate) fn labels(object: &Value) -> BTreeMap<&str, &str> {
     texts(object, "/metadata/labels")
 }
 
+/// One of its annotations.
+pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+}
+
 /// One of its labels.
 pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("labels")?.get(key)?.as_str()
@@ -60,7 +71,7 @@ pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 
 /// Whether it is being deleted.
 pub(crate) fn is_leaving(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some()
+    at(object, "/metadata/deletionTimestamp").is_some()
 }
 
 /// What a status condition of that type says: `True`, `False` or `Unknown`.

@@ -153,7 +153,7 @@ fn fails(image: &str, failing: &BTreeSet<String>) -> bool {
 /// The status of a pod that was started on its node.
 fn run(pod: &Value, around: &Surroundings<'_>) -> Value {
     let since = stamp(around.now);
-    let crashes = super::object::texts(pod, "/metadata/annotations").contains_key(CRASHES);
+    let crashes = super::object::annotation(pod, CRASHES).is_some();
     let containers: Vec<Value> = list(pod, "/spec/containers")
         .iter()
         .map(|container| {

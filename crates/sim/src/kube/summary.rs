@@ -4,18 +4,18 @@
 use serde_json::{Map, Value, json};
 
 use super::Kube;
-use super::object::{controller, count, flag, is_leaving, text};
+use super::object::{annotation, controller, count, flag, is_leaving, text};
 use super::resource::Resource;
 
 /// The annotation of a node that a run works on.
-const RUN: &str = "/metadata/annotations/eks-upgrade~1run";
+const RUN: &str = "eks-upgrade/run";
 
 impl Kube {
     /// The summary.
     pub(crate) fn summary(&self) -> Value {
         let mut nodes: Map<String, Value> = Map::new();
         for (key, node) in self.store.of(Resource::Node) {
-            let (unschedulable, run) = (flag(node, "/spec/unschedulable"), text(node, RUN));
+            let (unschedulable, run) = (flag(node, "/spec/unschedulable"), annotation(node, RUN));
             nodes.insert(key.name.clone(), json!({"unschedulable": unschedulable, "run": run, "pods": []}));
         }
         for (key, pod) in self.store.of(Resource::Pod) {

@@ -3,6 +3,7 @@
 use super::Simulated;
 use super::campaign::{CLUSTERS, CampaignRow};
 use super::cost::CostRow;
+use super::drain::DrainRow;
 use super::history::EVENTS_MAX;
 use super::makespan::MakespanRow;
 use crate::budgets::Missed;
@@ -48,6 +49,10 @@ const BUDGETS: [Budget; 2] = [
 /// No history of a plain upgrade fills more than a tenth of what an execution may leave: the rest is for waits of weeks.
 const EVENTS_SHARE_MAX: f64 = 0.1;
 
+/// How often a pod is asked to go until it does, in the mean, where a budget lets one pod of its kind be away; without a
+/// budget it is asked once.
+const EVICTIONS_A_POD_MAX: f64 = 1.2;
+
 /// Of the work that is done without a limit, what has to be done in the same time with any limit, of 100, by a campaign of
 /// as many clusters as unless told otherwise. The tightest limit is below what it asks for on average, so that it cannot
 /// all be done; larger campaigns ask for more.
@@ -58,8 +63,9 @@ const DONE_PERCENT_MIN: f64 = 36.0;
 pub fn missed(simulated: &Simulated) -> Vec<Missed> {
     let makespans = simulated.makespans.iter().flat_map(of_makespan);
     let costs = simulated.costs.iter().flat_map(of_cost);
+    let drains = simulated.drains.iter().filter_map(of_drain);
     let campaigns = simulated.campaigns.iter().flat_map(of_campaign);
-    makespans.chain(costs).chain(campaigns).collect()
+    makespans.chain(costs).chain(drains).chain(campaigns).collect()
 }
 
 /// What is no number keeps no budget.
@@ -95,6 +101,13 @@ fn of_cost(row: &CostRow) -> Vec<Missed> {
         at_most(name("history events, p99"), events_max, row.events.p99),
     ];
     all.into_iter().flatten().collect()
+}
+
+fn of_drain(row: &DrainRow) -> Option<Missed> {
+    let budgets = if row.budgets { "a budget each" } else { "no budgets" };
+    let most = if row.budgets { EVICTIONS_A_POD_MAX } else { 1.0 };
+    let a_pod = row.evictions_a_node.mean / row.moved_a_node.mean;
+    at_most(format!("drain, {budgets}: evictions a pod that moves"), most, a_pod)
 }
 
 fn of_campaign(row: &CampaignRow) -> Vec<Missed> {
@@ -148,6 +161,14 @@ mod tests {
                 writes: spread(budget.writes),
                 items: spread(100.0),
             }],
+            drains: vec![DrainRow {
+                budgets: true,
+                rolls: 1,
+                nodes: spread(3.0),
+                moved_a_node: spread(2.0),
+                evictions_a_node: spread(EVICTIONS_A_POD_MAX * 2.0),
+                refused_percent: 10.0,
+            }],
             campaigns: vec![CampaignRow {
                 limit_a_second: Some(2),
                 clusters: 10,
@@ -181,6 +202,8 @@ mod tests {
         only(|all| all.costs[0].writes.median += 1.0, "writes");
         only(|all| all.costs[0].events.p99 = 3_000.0, "events");
         only(|all| all.costs[0].hops = 9, "no budget");
+        only(|all| all.drains[0].evictions_a_node.mean += 0.1, "a budget each");
+        only(|all| all.drains[0].budgets = false, "no budgets");
         only(|all| all.campaigns[0].completed = 9, "upgraded");
         only(|all| all.campaigns[0].done_percent = 35.0, "work done");
     }

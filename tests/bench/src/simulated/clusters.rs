@@ -25,6 +25,23 @@ pub fn standard(name: &str, hops: u32) -> Value {
     cluster(name, hops, &[3, 3, 3], &ADDONS[..4])
 }
 
+/// Three to nine nodes that EKS does not manage, and four deployments on them, of two to six pods each; with a budget
+/// each that lets one pod be away, or with none.
+#[must_use]
+pub fn with_own_nodes(name: &str, budgets: bool, rng: &mut fastrand::Rng) -> Value {
+    let mut cluster = cluster(name, 1, &[], &ADDONS[..4]);
+    let managed = json!({"eks-upgrade:managed": "true"});
+    cluster["self_managed"] = json!([{"name": "own", "size": rng.u32(3..=9), "tags": managed}]);
+    let names = ["web", "queue", "search", "mail"];
+    let workloads: Vec<Value> = names
+        .map(|name| json!({"name": name, "replicas": rng.u32(2..=6), "grace_s": rng.u32(5..=60)}))
+        .into();
+    let budget = |name| json!({"name": name, "selects": name, "max_unavailable": 1});
+    let budgets: Vec<Value> = names.into_iter().filter(|_| budgets).map(budget).collect();
+    cluster["kubernetes"] = json!({"workloads": workloads, "budgets": budgets});
+    cluster
+}
+
 fn cluster(name: &str, hops: u32, sizes: &[u32], addons: &[&str]) -> Value {
     let version = format!("1.{}", TARGET_MINOR - hops);
     let group =

@@ -2,16 +2,17 @@
 //!
 //! The product is run as it ships: its use cases and AWS adapter, the real state machine files, the table in memory,
 //! the simulator of EKS in process, one virtual clock ([`stage`]). Nothing goes wrong and nobody interferes: what does
-//! is the matter of `make simulate`. What is measured is in a module each: [`makespan`], [`cost`], [`campaign`].
+//! is the matter of `make simulate`. What is measured is in a module each: [`makespan`], [`cost`], [`drain`],
+//! [`campaign`].
 //!
 //! In the simulator a call takes no time. Lengths are therefore those of EKS's updates and of our waits alone.
-//! Evictions are not counted here: the simulated nodes of managed groups leave as EKS lets them, not as pods do.
 
 pub mod budgets;
 pub mod campaign;
 pub mod clusters;
 pub mod cost;
 pub mod course;
+pub mod drain;
 pub mod history;
 pub mod makespan;
 pub mod print;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use self::campaign::CampaignRow;
 use self::cost::CostRow;
+use self::drain::DrainRow;
 use self::makespan::MakespanRow;
 
 /// Why something could not be measured.
@@ -62,6 +64,8 @@ pub struct Simulated {
     pub makespans: Vec<MakespanRow>,
     /// What one upgrade costs.
     pub costs: Vec<CostRow>,
+    /// How pods leave nodes that EKS does not manage.
+    pub drains: Vec<DrainRow>,
     /// Many clusters at once, with and without a limit on calls.
     pub campaigns: Vec<CampaignRow>,
 }
@@ -72,6 +76,7 @@ impl Simulated {
         Ok(Self {
             makespans: makespan::measure(seed)?,
             costs: cost::measure(seed)?,
+            drains: drain::measure(seed)?,
             campaigns: campaign::measure(seed, clusters)?,
         })
     }

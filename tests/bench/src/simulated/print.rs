@@ -7,6 +7,7 @@ use comfy_table::Table;
 use super::Simulated;
 use super::campaign::{CampaignRow, NOTICED_MAX};
 use super::cost::{CostRow, UPGRADES};
+use super::drain::{DrainRow, ROLLS};
 use super::history::EVENTS_MAX;
 use super::makespan::{CLUSTERS, MakespanRow};
 use crate::figures::Spread;
@@ -23,12 +24,17 @@ pub fn markdown(simulated: &Simulated) -> String {
     let costs = format!(
         "Cost of one upgrade: three groups of three nodes, four add-ons ({UPGRADES} upgrades a column, median and p99)"
     );
+    let drains = format!(
+        "Three to nine nodes that EKS does not manage, four deployments of two to six pods ({ROLLS} rolls a row, median \
+         and p99)"
+    );
     let clusters = simulated.campaigns.first().map_or(0, |row| row.clusters);
     let campaigns =
         format!("{clusters} such clusters in campaigns of at most {NOTICED_MAX}, 40 at once in each");
     [
         block(&makespans, &makespans_table(&simulated.makespans)),
         block(&costs, &costs_table(&simulated.costs)),
+        block(&drains, &drains_table(&simulated.drains)),
         block(&campaigns, &campaigns_table(&simulated.campaigns)),
     ]
     .join("\n")
@@ -88,6 +94,21 @@ fn costs_table(rows: &[CostRow]) -> Table {
     add("- their bytes", &|row| spread(row.bytes));
     add("writes to the table", &|row| spread(row.writes));
     add("- items in them", &|row| spread(row.items));
+    table
+}
+
+fn drains_table(rows: &[DrainRow]) -> Table {
+    let mut table = table(&["budgets", "nodes", "pods moved a node", "evictions a node", "refused"]);
+    let spread = |spread: Spread| format!("{:.1} / {:.1}", spread.median, spread.p99);
+    for row in rows {
+        table.add_row([
+            if row.budgets { "one pod of each at a time" } else { "none" }.to_owned(),
+            format!("{:.0} / {:.0}", row.nodes.median, row.nodes.p99),
+            spread(row.moved_a_node),
+            spread(row.evictions_a_node),
+            format!("{:.1} %", row.refused_percent),
+        ]);
+    }
     table
 }
 

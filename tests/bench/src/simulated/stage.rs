@@ -14,6 +14,7 @@ use eks_upgrade_sim::World;
 use eks_upgrade_sim::fleet::Fleet;
 use eks_upgrade_simulation::alarms::Alarms;
 use eks_upgrade_simulation::deployment::{Deployment, SideBySide};
+use eks_upgrade_simulation::inside;
 use eks_upgrade_simulation::retries::Retries;
 use eks_upgrade_simulation::story::START;
 use eks_upgrade_simulation::throttle::Throttle;
@@ -48,18 +49,33 @@ pub struct Crowd {
     pub by_sdk: bool,
 }
 
+/// What is played.
+enum Kind {
+    /// Clusters as EKS tells of them.
+    Plain,
+    /// Clusters that can be looked into.
+    Inside,
+    /// Many clusters.
+    Crowded(Crowd),
+}
+
 impl Stage {
     /// A deployment with this policy, and an account with these clusters.
     pub fn new(seed: u64, clusters: &[Value], policy: &Value) -> Result<Self, Unmeasured> {
-        Self::set(seed, clusters, policy, None)
+        Self::set(seed, clusters, policy, Kind::Plain)
+    }
+
+    /// The same, with functions that look into clusters and change their inside.
+    pub fn inside(seed: u64, clusters: &[Value], policy: &Value) -> Result<Self, Unmeasured> {
+        Self::set(seed, clusters, policy, Kind::Inside)
     }
 
     /// The same with many clusters. What happens is not kept, and what is throttled is tried again, as where it ships.
     pub fn crowded(seed: u64, clusters: &[Value], policy: &Value, crowd: Crowd) -> Result<Self, Unmeasured> {
-        Self::set(seed, clusters, policy, Some(crowd))
+        Self::set(seed, clusters, policy, Kind::Crowded(crowd))
     }
 
-    fn set(seed: u64, clusters: &[Value], policy: &Value, crowd: Option<Crowd>) -> Result<Self, Unmeasured> {
+    fn set(seed: u64, clusters: &[Value], policy: &Value, kind: Kind) -> Result<Self, Unmeasured> {
         let fleet = json!({
             "seed": seed, "start": START, "support_plan": "none", "health_events": [], "clusters": clusters,
         });
@@ -69,15 +85,17 @@ impl Stage {
         let faults = Arc::new(Faults::default());
         let table = Arc::new(Table::new(faults.clone()).reading_on());
         let mut trace = Trace::new(clock.clone(), table.clone());
-        if crowd.is_some() {
+        if matches!(kind, Kind::Crowded(_)) {
             trace = trace.deaf();
         }
-        let world = World::new(Fleet::parse(&fleet.to_string())?, start);
+        let mut world = World::new(Fleet::parse(&fleet.to_string())?, start);
+        if matches!(kind, Kind::Inside) {
+            world.reach_kubernetes_at(inside::endpoint());
+        }
         let mut wire = Wire::new(world, clock.clone(), faults, trace.clone(), None);
-        let by_sdk = crowd.as_ref().is_some_and(|crowd| crowd.by_sdk);
-        if let Some(Crowd { throttle, .. }) = crowd {
-            wire = wire.throttled(throttle);
-            wire = if by_sdk {
+        if let Kind::Crowded(crowd) = &kind {
+            wire = wire.throttled(crowd.throttle.clone());
+            wire = if crowd.by_sdk {
                 // The SDK draws its pauses from the generator of the thread.
                 fastrand::seed(seed);
                 wire.retrying_by_sdk(alarms.clone())
@@ -85,10 +103,12 @@ impl Stage {
                 wire.retrying(Retries::new(alarms.clone(), seed))
             };
         }
-        let mut deployment = Deployment::new(wire, table.clone(), clock, trace, None).jittered(seed);
-        if by_sdk {
-            deployment = deployment.translating_all();
-        }
+        let deployment = Deployment::new(wire, table.clone(), clock, trace, None).jittered(seed);
+        let deployment = match kind {
+            Kind::Crowded(Crowd { by_sdk: true, .. }) => deployment.translating_all(),
+            Kind::Inside => deployment.with_insides(),
+            Kind::Plain | Kind::Crowded(_) => deployment,
+        };
         deployment.deploy(policy);
         Ok(Self { seed, deployment, table, alarms })
     }
