@@ -1,7 +1,7 @@
 //! Campaigns, from the trigger to the end, on the definitions as they are.
 
 use eks_upgrade_core::campaign::{CampaignState, Over};
-use eks_upgrade_core::cluster::Resource;
+use eks_upgrade_core::cluster::{Resource, Status};
 use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
 use eks_upgrade_core::control::Answer;
 use eks_upgrade_core::ids::CampaignId;
@@ -430,16 +430,25 @@ fn failed_late() -> Fleet {
 #[test]
 fn a_cluster_that_somebody_finished_is_cleared_by_a_run_that_finds_nothing_left_to_do() {
     let fleet = failed_late();
+    let start = || fleet.start(json!({"cluster": "s1", "target": "1.35"})).output();
     fleet.eks.change("s1", |cluster| {
         let general = cluster.node_groups.get_mut("general").unwrap();
         general.version = word("1.35");
+        cluster.addons.get_mut("coredns").unwrap().status = Status::Unwell("DEGRADED".into());
     });
-    let output = fleet.start(json!({"cluster": "s1", "target": "1.35"})).output();
+    let unwell = start().unwrap_err();
+    assert_eq!(unwell.error, "TargetNotNewer");
+    let cause = unwell.cause.unwrap_or_default();
+    assert!(cause.contains("stands while this is unwell: coredns"), "{cause}");
+    assert!(matches!(fleet.lease("s1").unwrap().ended, Some(Ending::Halted { .. })), "the failure stands");
+    fleet.eks.change("s1", |cluster| {
+        cluster.addons.get_mut("coredns").unwrap().status = Status::Active;
+    });
+    let output = start();
     assert!(output.is_ok(), "{output:?}");
     assert_eq!(fleet.lease("s1").unwrap().ended, Some(Ending::Completed));
     // Once more there is no failure to clear, and nothing to do.
-    let again = fleet.start(json!({"cluster": "s1", "target": "1.35"})).output().unwrap_err();
-    assert_eq!(again.error, "TargetNotNewer");
+    assert_eq!(start().unwrap_err().error, "TargetNotNewer");
     fleet.pass(86_400);
     let input = sweep(&fleet).unwrap();
     assert_eq!(fleet.start_campaign(&input).output().unwrap()["completed"], 2);

@@ -3,6 +3,7 @@
 use eks_upgrade_core::cluster::{Insight, InsightCategory, InsightStatus};
 use eks_upgrade_core::control::ConsentScope;
 use eks_upgrade_core::finding::Code;
+use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_support::{Fleet, installed};
 use serde_json::json;
 
@@ -199,4 +200,13 @@ fn a_way_back_that_waits_for_a_window_goes_at_once_when_somebody_says_so() {
     assert!(told.events.iter().any(|event| {
         matches!(event, eks_upgrade_core::ledger::Event::Paused { text, .. } if text.contains("consent prod-a roll-back"))
     }));
+}
+
+#[test]
+fn what_was_taken_back_is_not_cleared_by_asking_for_where_it_is() {
+    let fleet = upgraded("1.34", "1.35");
+    assert!(matches!(back(&fleet).ending, Ending::RolledBack { .. }));
+    let here = fleet.start(json!({"cluster": "prod-a", "target": "1.34"})).output().unwrap_err();
+    assert_eq!(here.error, "TargetNotNewer", "{here:?}");
+    assert!(matches!(fleet.lease("prod-a").unwrap().ended, Some(Ending::RolledBack { .. })));
 }

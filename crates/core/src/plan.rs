@@ -231,6 +231,27 @@ impl Baseline {
             vitals: inventory.inside.as_ref().and_then(|inside| inside.vitals.get().ok()).cloned(),
         }
     }
+
+    /// The baseline of a run that is planned again, with what is there `now`: what was in order when it began has to be in
+    /// order at its end, whatever it broke meanwhile. What has come since counts from now on.
+    #[must_use]
+    pub fn kept(&self, now: Self) -> Self {
+        let is_new = |name: &String| !self.addons.contains(name);
+        let with = |ours: &[String], theirs: Vec<String>| {
+            ours.iter().cloned().chain(theirs.into_iter().filter(is_new)).collect()
+        };
+        Self {
+            addons_unwell: with(&self.addons_unwell, now.addons_unwell),
+            addons: with(&self.addons, now.addons),
+            vitals: self.vitals.clone().or(now.vitals),
+            ..self.clone()
+        }
+    }
+
+    /// What EKS reports as unwell in it, in words.
+    pub fn unwell(&self) -> impl Iterator<Item = &str> {
+        self.health_issues.iter().chain(&self.addons_unwell).map(String::as_str)
+    }
 }
 
 impl StepKind {

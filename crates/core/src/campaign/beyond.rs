@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::TARGET_GONE;
+use super::outcome::is_gone;
 use super::rule::Tally;
 use super::state::CampaignState;
 use crate::arn::ClusterArn;
@@ -49,7 +49,7 @@ pub fn harm(cluster: &ClusterArn, lease: &Lease, seen: Option<&Cluster>) -> Opti
     }
     let code = match lease.ended.as_ref()? {
         Ending::Halted { code, .. } | Ending::RolledBack { code, .. } => {
-            (lease.touched && code != TARGET_GONE).then(|| code.clone())
+            (lease.touched && !is_gone(code)).then(|| code.clone())
         }
         Ending::Completed => seen.and_then(|seen| match &seen.status {
             Status::Unwell(_) => Some("NotActiveAfterwards".to_owned()),

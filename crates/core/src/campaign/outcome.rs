@@ -82,8 +82,10 @@ pub enum Standing {
 pub const COMPLETED: &str = "completed";
 /// The error of an upgrade that another execution has in hand.
 const LEASE_HELD: &str = "LeaseHeld";
-/// The code of a run whose cluster somebody deleted: no harm that an upgrade did.
-pub(crate) const TARGET_GONE: &str = "TargetGone";
+/// Whether a run stopped with this code because its cluster was deleted, or made anew: no harm that an upgrade did.
+pub(crate) fn is_gone(code: &str) -> bool {
+    matches!(code, "TargetGone" | "AnotherCluster")
+}
 
 /// How a member of a wave stands. The lease goes before what was heard, as that may be of a second start of the
 /// same upgrade, which was turned away because the first has it or is through.
@@ -115,7 +117,7 @@ pub fn standing(
     let run = Some(lease.run.clone());
     let stopped = |touched: bool, code: &str| {
         let code = code.to_owned();
-        let outcome = if touched && code != TARGET_GONE {
+        let outcome = if touched && !is_gone(&code) {
             Outcome::Failed { run: run.clone(), code }
         } else {
             Outcome::Untouched { code }

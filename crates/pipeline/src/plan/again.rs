@@ -91,7 +91,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let mut plan = self.propose(&admitted, revision, &known).await?;
         if let Some(first) = state.plan.as_ref().filter(|_| plan.rolls_back.is_none()) {
             // What went wrong since the start of the run is not forgiven by planning again.
-            plan.baseline = first.baseline.clone();
+            plan.baseline = first.baseline.kept(plan.baseline);
         }
         if let Some(wait) = not_shown_yet(&journal.state, &plan, self.time.now()) {
             return Ok(wait);

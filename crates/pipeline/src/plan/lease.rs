@@ -9,6 +9,7 @@ use eks_upgrade_core::control::{ConsentScope, Controls};
 use eks_upgrade_core::door::{DoorError, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId};
 use eks_upgrade_core::ledger::{Ending, Event};
+use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::remedy::{Failure, Remedy};
 use eks_upgrade_core::screen::Lease;
 use jiff::Timestamp;
@@ -149,6 +150,36 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         if admitted.request.roll_back && consent.is_none() { Err(consent_wanted(admitted)) } else { Ok(()) }
     }
 
+    /// Why no run is opened for a plan without steps. One is where the last run halted after it had touched the cluster,
+    /// and nothing is unwell any more: somebody put right what it stopped at, and the end of this run says that the
+    /// failure does not stand. What went back, or was to, is cleared by nobody but who upgrades again.
+    async fn nothing_to_do(
+        &self,
+        admitted: &Admitted,
+        plan: &Plan,
+        last: Option<&Lease>,
+    ) -> Answer<Option<DoorError>> {
+        let cluster = &admitted.cluster;
+        let nothing = ", and neither node groups nor add-ons are behind";
+        let idle = || Ok(Some(not_newer(admitted, format!("{nothing}: there is nothing to do"))));
+        let halted = last.filter(|last| matches!(last.ended, Some(Ending::Halted { .. })));
+        let Some(harmed) = halted.and_then(|last| harm(&cluster.arn, last, Some(cluster))) else {
+            return idle();
+        };
+        let state = read(&self.ledger, &harmed.run).await?;
+        let back = state.opened.roll_back || state.plan.is_some_and(|plan| plan.rolls_back.is_some());
+        if back || harmed.target > cluster.version {
+            return idle();
+        }
+        let blocks = plan.blocks().map(|finding| finding.message.clone());
+        let unwell: Vec<String> = plan.baseline.unwell().map(str::to_owned).chain(blocks).collect();
+        let stands = || {
+            let why = format!("{nothing}; the failure of run {} stands while this is unwell: ", harmed.run);
+            not_newer(admitted, why + &unwell.join("; "))
+        };
+        Ok((!unwell.is_empty()).then(stands))
+    }
+
     /// A new run.
     pub(super) async fn begin(&self, admitted: &Admitted, by: &ExecutionArn) -> Answer<Begun<'_, L, T>> {
         if let Some(run) = &admitted.request.resume {
@@ -171,10 +202,12 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             );
         } else {
             let plan = self.propose(admitted, 1, &known).await?;
-            if plan.hops.is_empty() && !mends(admitted, seen.as_ref()) {
-                return match self.taken_meanwhile(&admitted.cluster.arn, by).await? {
+            if plan.hops.is_empty()
+                && let Some(why) = self.nothing_to_do(admitted, &plan, seen.as_ref()).await?
+            {
+                return match self.taken_meanwhile(arn, by).await? {
                     Some(journal) => Ok(Begun::Already(Box::new(journal))),
-                    None => Err(nothing_to_do(admitted).into()),
+                    None => Err(why.into()),
                 };
             }
             events.push(Event::Planned { plan: Box::new(plan) });
@@ -227,14 +260,6 @@ fn support_ends(cluster: &Cluster, calendar: &Calendar, now: Timestamp) -> Optio
     release.standard_until.filter(|until| *until > now).or(release.extended_until)
 }
 
-/// Whether the last run stopped after it had touched the cluster, and nothing is left to do by now: somebody put right what
-/// it stopped at. That is a run, too: its end says that the failure does not stand any more.
-fn mends(admitted: &Admitted, last: Option<&Lease>) -> bool {
-    let cluster = &admitted.cluster;
-    let harmed = last.and_then(|last| harm(&cluster.arn, last, Some(cluster)));
-    harmed.is_some_and(|harmed| harmed.target <= cluster.version)
-}
-
 fn held(cluster: &ClusterName, lease: &Lease) -> DoorError {
     DoorError::LeaseHeld {
         cluster: cluster.clone(),
@@ -243,12 +268,12 @@ fn held(cluster: &ClusterName, lease: &Lease) -> DoorError {
     }
 }
 
-fn nothing_to_do(admitted: &Admitted) -> DoorError {
+fn not_newer(admitted: &Admitted, why: String) -> DoorError {
     DoorError::TargetNotNewer {
         cluster: admitted.cluster.arn.name.clone(),
         current: admitted.cluster.version,
         target: admitted.target,
-        why: ", and neither node groups nor add-ons are behind: there is nothing to do".into(),
+        why,
     }
 }
 
