@@ -130,15 +130,15 @@ fn a_group_that_is_ours_to_roll_goes_where_managed_ones_go() {
 
 #[test]
 fn groups_whose_names_differ_in_what_no_step_may_hold_have_steps_of_their_own() {
-    let named = |name: &str| {
-        let mut group = own(33);
-        group.group.name = name.into();
-        group
+    let group = |name: &str| {
+        let mut own = own(33);
+        own.group.name = name.into();
+        own
     };
     let long = "x".repeat(230);
     let mut case = inside(34);
     let names = ["own nodes", "own_nodes", "own nodes!", &format!("{long}a"), &format!("{long}b")];
-    seen(&mut case).self_managed = Seen::Is(names.map(named).into());
+    seen(&mut case).self_managed = Seen::Is(names.map(group).into());
     let ids: BTreeSet<String> = ids_of(&case, "self-managed").into_iter().collect();
     assert_eq!(ids.len(), names.len(), "{ids:?}");
     assert!(ids.contains("1.34/self-managed/own_nodes"), "a plain name stays as it is: {ids:?}");
