@@ -69,8 +69,8 @@ impl HttpConnector for Service {
     }
 }
 
-fn ok(body: Value) -> Option<(u16, Value)> {
-    Some((200, body))
+fn ok(body: Value) -> (u16, Value) {
+    (200, body)
 }
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:eks-upgrade-upgrade";
@@ -82,7 +82,8 @@ async fn an_execution_is_started_under_one_name() {
         "type": "STANDARD", "creationDate": 0}]}))
     };
     let started = || ok(json!({"executionArn": "arn:aws:states:::execution:one", "startDate": 0}));
-    let service = Service::answering([machines(), None, started(), machines(), started()]);
+    let service =
+        Service::answering([Some(machines()), None, Some(started()), Some(machines()), Some(started())]);
     let executions = AwsExecutions::new(&service.sdk());
     for _ in 0..2 {
         executions.start_by_name("eks-upgrade-upgrade", &json!({"cluster": "a"})).await.unwrap();
@@ -112,7 +113,7 @@ fn says(user: &str, answer: Answer, reason: &str) -> Answered {
 }
 
 /// The question in the table, with this answer.
-fn kept(answered: Option<&Answered>) -> Option<(u16, Value)> {
+fn kept(answered: Option<&Answered>) -> (u16, Value) {
     let text = |text: String| json!({"S": text});
     let mut item = json!({
         "pk": text("APPROVAL#ap-5f0c2a91d3e4".into()), "sk": text("HEAD".into()),
@@ -127,7 +128,7 @@ fn kept(answered: Option<&Answered>) -> Option<(u16, Value)> {
 /// What becomes of ada's yes, of which the first try is lost and the second is refused, when this is kept.
 async fn hears(first: Option<&Answered>) -> Result<Option<Answered>, NotKept> {
     let refused = json!({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"});
-    let service = Service::answering([kept(None), None, Some((400, refused)), kept(first)]);
+    let service = Service::answering([Some(kept(None)), None, Some((400, refused)), Some(kept(first))]);
     let ledger = AwsLedger::new(&service.sdk(), "eks-upgrade-ledger".into());
     let answer = ledger.answer(&question().id, says("ada", Answer::Approve, "tested")).await;
     assert_eq!(service.asked("UpdateItem").len(), 2);

@@ -62,20 +62,20 @@ enum Kind {
 impl Stage {
     /// A deployment with this policy, and an account with these clusters.
     pub fn new(seed: u64, clusters: &[Value], policy: &Value) -> Result<Self, Unmeasured> {
-        Self::set(seed, clusters, policy, Kind::Plain)
+        Self::set(seed, clusters, policy, &Kind::Plain)
     }
 
     /// The same, with functions that look into clusters and change their inside.
     pub fn inside(seed: u64, clusters: &[Value], policy: &Value) -> Result<Self, Unmeasured> {
-        Self::set(seed, clusters, policy, Kind::Inside)
+        Self::set(seed, clusters, policy, &Kind::Inside)
     }
 
     /// The same with many clusters. What happens is not kept, and what is throttled is tried again, as where it ships.
     pub fn crowded(seed: u64, clusters: &[Value], policy: &Value, crowd: Crowd) -> Result<Self, Unmeasured> {
-        Self::set(seed, clusters, policy, Kind::Crowded(crowd))
+        Self::set(seed, clusters, policy, &Kind::Crowded(crowd))
     }
 
-    fn set(seed: u64, clusters: &[Value], policy: &Value, kind: Kind) -> Result<Self, Unmeasured> {
+    fn set(seed: u64, clusters: &[Value], policy: &Value, kind: &Kind) -> Result<Self, Unmeasured> {
         let fleet = json!({
             "seed": seed, "start": START, "support_plan": "none", "health_events": [], "clusters": clusters,
         });
@@ -93,7 +93,7 @@ impl Stage {
             world.reach_kubernetes_at(inside::endpoint());
         }
         let mut wire = Wire::new(world, clock.clone(), faults, trace.clone(), None);
-        if let Kind::Crowded(crowd) = &kind {
+        if let Kind::Crowded(crowd) = kind {
             wire = wire.throttled(crowd.throttle.clone());
             wire = if crowd.by_sdk {
                 // The SDK draws its pauses from the generator of the thread.
