@@ -41,6 +41,21 @@ fn what_the_definitions_use_and_may_use_soon() {
     }
 }
 
+#[test]
+fn each_of_many_actions_counts_as_a_round_of_a_hop() {
+    let hop: Value = serde_json::from_str(include_str!("../../statemachine/hop.asl.json")).unwrap();
+    let counting = hop["States"]["Decide"]["Assign"]["rounds"].as_str().unwrap();
+    let counting = counting.trim_start_matches("{% ").trim_end_matches(" %}");
+    let counting = counting.replace("$states.result.Payload", "$states.input").replace("$rounds", "7");
+    for (answer, rounds) in [
+        (json!({"next": "wait", "seconds": 60}), 8),
+        (json!({"next": "act", "actions": [{"step": "a"}]}), 9),
+        (json!({"next": "act", "actions": [{"step": "a"}, {"step": "b"}, {"step": "c"}]}), 11),
+    ] {
+        assert_eq!(evaluated(&counting, answer.clone()), json!(rounds), "{answer}");
+    }
+}
+
 /// The expression with which every Catch of the product reads an error.
 fn reading() -> String {
     let upgrade: Value = serde_json::from_str(include_str!("../../statemachine/upgrade.asl.json")).unwrap();

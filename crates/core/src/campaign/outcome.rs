@@ -177,10 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn what_touched_nothing_or_ended_before_is_none() {
-        for (lease, heard) in
-            [(lease(false, "Blocked"), "Blocked"), (lease(true, "PodEvictionFailure"), "ClusterNotActive")]
-        {
+    fn what_touched_nothing_or_ended_before_or_lost_its_cluster_is_none() {
+        for (lease, heard) in [
+            (lease(false, "Blocked"), "Blocked"),
+            (lease(true, "PodEvictionFailure"), "ClusterNotActive"),
+            (lease(true, "TargetGone"), "TargetGone"),
+            (lease(true, "AnotherCluster"), "AnotherCluster"),
+        ] {
             let stood = stood(&lease, heard);
             assert!(matches!(stood, Standing::Over(Outcome::Untouched { .. })), "{stood:?}");
         }

@@ -1,7 +1,9 @@
 //! The control plane's way up, the bake after each hop, windows that are too short, and the cluster as a whole.
 
 use eks_upgrade_core::finding::{Code, Level};
+use eks_upgrade_core::health::Vitals;
 use eks_upgrade_core::inspection::Inspection;
+use eks_upgrade_core::plan::Baseline;
 use eks_upgrade_core::window::Window;
 use jiff::SignedDuration;
 
@@ -125,4 +127,24 @@ fn only_where_no_node_is_to_be_seen_at_all_there_may_be_some_unseen() {
     let mut case = without();
     case.inventory.inside = Some(Inspection::unseen(now(), "403 Forbidden"));
     assert_eq!(unseen(&case), 0, "who looks inside sees every node");
+}
+
+#[test]
+fn a_baseline_that_is_kept_takes_in_what_came_since_and_forgives_nothing() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let first = Baseline { addons: names(&["vpc-cni", "coredns"]), ..Baseline::default() };
+    let vitals = Some(Vitals { pods_crashing: 2, ..Vitals::default() });
+    let now = Baseline {
+        health_issues: names(&["Ec2SubnetNotFound"]),
+        addons: names(&["vpc-cni", "coredns", "adot"]),
+        addons_unwell: names(&["coredns", "adot"]),
+        insights: names(&["Deprecated APIs"]),
+        vitals: vitals.clone(),
+    };
+    let kept = first.kept(now);
+    assert_eq!(kept.addons, ["vpc-cni", "coredns", "adot"]);
+    assert_eq!(kept.addons_unwell, ["adot"], "coredns was well when the run began");
+    assert!(kept.health_issues.is_empty() && kept.insights.is_empty(), "{kept:?}");
+    assert_eq!(kept.vitals, vitals, "they had not been seen before");
+    assert_eq!(kept.unwell().collect::<Vec<_>>(), ["adot"]);
 }
