@@ -103,7 +103,7 @@ fn every_door_error() -> Vec<DoorError> {
         DoorError::ClusterNotFound { cluster: cluster(), region: text(), account: text() },
         DoorError::ClusterNotActive { cluster: cluster(), status: text() },
         DoorError::TargetNotNewer { cluster: cluster(), current: minor(), target: minor(), why: text() },
-        DoorError::UnknownTarget { target: text(), newest: text() },
+        DoorError::UnknownTarget { target: text(), why: text() },
         DoorError::LeaseHeld { cluster: cluster(), run: run(), execution: text() },
         DoorError::NothingToResume(run()),
         DoorError::ConsentWanted { cluster: cluster(), what: text(), how: text() },

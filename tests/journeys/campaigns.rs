@@ -455,6 +455,73 @@ fn a_cluster_that_somebody_finished_is_cleared_by_a_run_that_finds_nothing_left_
 }
 
 #[test]
+fn a_cluster_made_anew_while_its_wave_soaks_is_no_failure_of_it() {
+    let fleet = fleet(RINGS, &SMALL[..1]);
+    let input = sweep(&fleet).unwrap();
+    let mut execution = fleet.start_campaign(&input);
+    execution.until_at("WaitForSoak");
+    fleet.eks.change("d1", |cluster| {
+        *cluster = installed("d1", "1.34").tagged("env", "dev");
+        cluster.cluster.created_at = fleet.clock.now();
+        cluster.cluster.health_issues.push("ClusterUnreachable: not yet".into());
+    });
+    let output = execution.output().unwrap();
+    assert_eq!((&output["completed"], &output["failed"]), (&json!(1), &json!(0)), "{output}");
+}
+
+#[test]
+fn a_failure_stands_until_a_run_of_its_cluster_completes() {
+    let fleet = failed_late();
+    let failed = fleet.lease("s1").unwrap().run;
+    let start = || fleet.start(json!({"cluster": "s1", "target": "1.35"}));
+    let still_held = |when: &str| {
+        let starts = fleet.table.memory.kept().started.len();
+        fleet.pass(86_400);
+        sweep(&fleet);
+        assert_eq!(fleet.table.memory.kept().started.len(), starts, "{when}");
+        assert_eq!(fleet.lease("s1").unwrap().harm.map(|harm| harm.run).as_ref(), Some(&failed), "{when}");
+    };
+    fleet.eks.change("s1", |one| one.cluster.health_issues.push("ClusterUnreachable: no".into()));
+    assert_eq!(start().output().unwrap_err().error, "Blocked");
+    assert_ne!(fleet.lease("s1").unwrap().run, failed, "another run had it since");
+    still_held("after a run that was blocked");
+    fleet.eks.change("s1", |one| one.cluster.health_issues.clear());
+    let mut by_hand = start();
+    by_hand.until_at("WaitForNodeGroups");
+    still_held("while a run is open");
+    by_hand.output().unwrap();
+    fleet.pass(86_400);
+    let input = sweep(&fleet).unwrap();
+    assert_eq!(fleet.start_campaign(&input).output().unwrap()["completed"], 2);
+}
+
+#[test]
+fn what_fails_by_hand_stops_the_campaign_that_had_not_come_to_it_yet() {
+    let fleet = fleet(RINGS, &[("d1", "dev"), ("s1", "staging"), ("p1", "prod")]);
+    let input = sweep(&fleet).unwrap();
+    let mut campaign = fleet.start_campaign(&input);
+    campaign.until_at("WaitForSoak");
+    fleet.eks.twist(Resource::ControlPlane, Twist::Ends(Outcome::Failed("AccessDenied", "no", &[])));
+    let _ = fleet.start(json!({"cluster": "s1", "target": "1.35"})).finish();
+    let stopped = campaign.output().unwrap_err();
+    assert!(stopped.cause.as_ref().unwrap().contains("EarlierRingFailed"), "{stopped:?}");
+    assert_eq!((version(&fleet, "s1"), version(&fleet, "p1")), ("1.34".into(), "1.34".into()));
+}
+
+#[test]
+fn a_run_that_another_took_the_place_of_holds_its_ring_until_somebody_finishes_it() {
+    let fleet = fleet(RINGS, &SMALL[2..]);
+    let mut first = fleet.start(json!({"cluster": "s1", "target": "1.35"}));
+    first.until_at("WaitForNodeGroups");
+    first.abort();
+    fleet.pass(3_600);
+    fleet.eks.change("s1", |cluster| *cluster = installed("s1", "1.35").tagged("env", "staging"));
+    let output = fleet.start(json!({"cluster": "s1", "target": "1.35", "strategy": "force"})).output();
+    assert!(output.is_ok(), "{output:?}");
+    assert_eq!(fleet.lease("s1").unwrap().ended, Some(Ending::Completed), "nothing was left to do");
+}
+
+#[test]
 fn a_cluster_made_anew_under_its_name_has_nothing_to_do_with_the_failure() {
     let fleet = failed_late();
     fleet.eks.change("s1", |cluster| {

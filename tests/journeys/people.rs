@@ -57,6 +57,22 @@ fn somebody_elses_upgrade_past_our_target_frees_the_cluster() {
 }
 
 #[test]
+fn somebody_who_goes_past_the_target_of_a_run_without_a_plan_has_it_ended() {
+    let fleet = Fleet::new().with(installed("prod-a", "1.33"));
+    fleet.eks.somebody_calls("prod-a", &to("1.34"), 900, Outcome::Successful);
+    let mut first = fleet.start(json!({"cluster": "prod-a", "target": "1.34"}));
+    first.until_at("WaitForOtherUpdate");
+    first.abort();
+    fleet.pass(3_600);
+    set_version(&fleet.eks, "1.35");
+    let run = fleet.lease("prod-a").expect("a run began").run;
+    let resume = json!({"cluster": "prod-a", "resume": run});
+    let told = told(&fleet, &mut fleet.start(resume)).halted("MovedPastTarget");
+    assert_eq!(told.run, run);
+    assert_eq!(told.began, [""; 0], "nothing was upgraded");
+}
+
+#[test]
 fn somebody_who_rolls_a_group_is_waited_for() {
     let fleet = Fleet::new().with(installed("prod-a", "1.34"));
     fleet.later(500, |eks| {

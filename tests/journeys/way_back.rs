@@ -209,4 +209,12 @@ fn what_was_taken_back_is_not_cleared_by_asking_for_where_it_is() {
     let here = fleet.start(json!({"cluster": "prod-a", "target": "1.34"})).output().unwrap_err();
     assert_eq!(here.error, "TargetNotNewer", "{here:?}");
     assert!(matches!(fleet.lease("prod-a").unwrap().ended, Some(Ending::RolledBack { .. })));
+    // Somebody brings it up again, nodes and all: that clears it.
+    fleet.eks.change("prod-a", |cluster| {
+        let created_at = cluster.cluster.created_at;
+        *cluster = installed("prod-a", "1.35");
+        cluster.cluster.created_at = created_at;
+    });
+    let _ = fleet.start(json!({"cluster": "prod-a", "target": "1.35"})).finish();
+    assert_eq!(fleet.lease("prod-a").unwrap().ended, Some(Ending::Completed));
 }

@@ -1,5 +1,7 @@
 //! The DynamoDB table behind the `CampaignLedger` port.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use eks_upgrade_core::arn::ClusterArn;
@@ -8,6 +10,8 @@ use eks_upgrade_core::ids::{CampaignId, ExecutionArn};
 use eks_upgrade_core::ledger::Sealed;
 use eks_upgrade_core::screen::{Lease, LeftAlone};
 use eks_upgrade_pipeline::ports::{CampaignLedger, LedgerDown, WriteError};
+use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::ledger::{AwsLedger, broken, down, lease_of};
 use crate::table::{BY_KIND, Building, Item, PK, text};
@@ -17,15 +21,36 @@ fn campaign_key(campaign: &CampaignId) -> String {
     format!("CAMPAIGN#{campaign}")
 }
 
+/// A cluster that a campaign left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftAloneIn {
+    /// When the campaign was opened.
+    pub at: Timestamp,
+    /// That campaign.
+    pub campaign: CampaignId,
+    /// The cluster, and why.
+    #[serde(flatten)]
+    pub left: LeftAlone,
+}
+
 impl AwsLedger {
-    /// The clusters that the newest campaigns left alone, up to `limit` campaigns.
-    pub async fn left_alone(&self, limit: i32) -> Result<Vec<LeftAlone>, LedgerDown> {
-        let mut all = Vec::new();
-        for id in named(&self.by_kind("campaign", limit).await?)? {
-            let state = CampaignState::read(&self.campaign_lines(&id).await?).map_err(broken)?;
-            all.extend(state.into_iter().flat_map(|state| state.left_alone.into_values()));
+    /// Each cluster that was left alone by one of the newest campaigns, as the latest of them has it; up to `limit`
+    /// campaigns. One whose record does not read says nothing.
+    pub async fn left_alone(&self, limit: i32) -> Result<Vec<LeftAloneIn>, LedgerDown> {
+        let mut latest: BTreeMap<String, LeftAloneIn> = BTreeMap::new();
+        for campaign in named(&self.by_kind("campaign", limit).await?)? {
+            let Ok(Some(state)) = CampaignState::read(&self.campaign_lines(&campaign).await?) else {
+                continue;
+            };
+            let at = state.opened_at;
+            for (cluster, left) in state.left_alone {
+                if latest.get(&cluster).is_none_or(|other| other.at < at) {
+                    latest.insert(cluster, LeftAloneIn { at, campaign: campaign.clone(), left });
+                }
+            }
         }
-        Ok(all)
+        Ok(latest.into_values().collect())
     }
 
     async fn all_of_kind(&self, kind: &str, standing: Option<&str>) -> Result<Vec<Item>, LedgerDown> {

@@ -29,8 +29,8 @@ pub struct AwsLedger {
 pub struct RunHead {
     /// The run.
     pub run: RunId,
-    /// Its cluster's name.
-    pub cluster: String,
+    /// Its cluster.
+    pub cluster: ClusterArn,
     /// The execution that works on it.
     pub execution: String,
     /// When its last line was written.
@@ -66,7 +66,7 @@ impl AwsLedger {
         let head = |item: &Item| {
             Some(RunHead {
                 run: text(item, "run")?.parse().ok()?,
-                cluster: text(item, "cluster")?.to_owned(),
+                cluster: text(item, "cluster_arn")?.parse().ok()?,
                 execution: text(item, "execution")?.to_owned(),
                 updated_at: text(item, "updated_at")?.to_owned(),
             })
@@ -213,17 +213,20 @@ fn lease_item(
     at: Timestamp,
 ) -> Result<Item, LedgerDown> {
     let ended = ended.map(serde_json::to_string).transpose().map_err(broken)?;
+    let harm = lease.harm.as_ref().map(serde_json::to_string).transpose().map_err(broken)?;
     Ok(Building::key(lease_key(cluster), "LEASE")
         .text("kind", "lease")
         .text("updated_at", at.to_string())
         .text("run", lease.run.as_str())
         .text("cluster_created_at", lease.cluster_created_at.to_string())
+        .text("from", lease.from.to_string())
         .text("target", lease.target.to_string())
         .text("execution", lease.execution.as_str())
         .number("fence", lease.fence.0)
         .maybe("campaign", lease.campaign.as_ref().map(CampaignId::as_str))
         .maybe("ring", lease.ring.as_deref())
         .flag("touched", lease.touched)
+        .maybe("harm", harm)
         .maybe("ended", ended)
         .build())
 }
@@ -232,15 +235,18 @@ fn lease_item(
 pub(crate) fn lease_of(cluster: &ClusterArn, item: &Item) -> Result<Lease, LedgerDown> {
     let missing = |name: &str| LedgerDown(format!("the lease on {cluster} has no readable {name}"));
     let field = |name: &str| text(item, name).ok_or_else(|| missing(name));
+    let target = field("target")?.parse().map_err(broken)?;
     Ok(Lease {
         run: field("run")?.parse().map_err(broken)?,
         cluster_created_at: field("cluster_created_at")?.parse().map_err(broken)?,
-        target: field("target")?.parse().map_err(broken)?,
+        from: text(item, "from").map_or(Ok(target), str::parse).map_err(broken)?,
+        target,
         execution: field("execution")?.parse().map_err(broken)?,
         fence: Fence(number(item, "fence").ok_or_else(|| missing("fence"))?),
         campaign: text(item, "campaign").map(str::parse).transpose().map_err(broken)?,
         ring: text(item, "ring").map(str::to_owned),
         touched: flag(item, "touched"),
+        harm: text(item, "harm").map(serde_json::from_str).transpose().map_err(broken)?,
         ended: text(item, "ended").map(serde_json::from_str).transpose().map_err(broken)?,
     })
 }
@@ -389,5 +395,57 @@ impl Inbox for AwsLedger {
             .expiring()
             .build();
         self.put(item).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eks_upgrade_core::ledger::Harm;
+
+    use super::*;
+
+    fn lease() -> Lease {
+        Lease {
+            run: "prod-a-1.35-2".parse().unwrap(),
+            cluster_created_at: Timestamp::UNIX_EPOCH,
+            from: "1.34".parse().unwrap(),
+            target: "1.35".parse().unwrap(),
+            execution: "arn:aws:states:us-east-1:123456789012:execution:m:e".parse().unwrap(),
+            fence: Fence(2),
+            campaign: Some("sweep-1".parse().unwrap()),
+            ring: Some("dev".into()),
+            touched: true,
+            harm: Some(Harm {
+                run: "prod-a-1.35-1".parse().unwrap(),
+                code: "PodEvictionFailure".into(),
+                target: "1.35".parse().unwrap(),
+            }),
+            ended: None,
+        }
+    }
+
+    fn kept(lease: &Lease) -> (ClusterArn, Item) {
+        let cluster = "arn:aws:eks:us-east-1:123456789012:cluster/prod-a".parse().unwrap();
+        let item = lease_item(&cluster, lease, lease.ended.as_ref(), Timestamp::UNIX_EPOCH).unwrap();
+        (cluster, item)
+    }
+
+    #[test]
+    fn a_lease_reads_as_it_was_written() {
+        let bare = Lease { campaign: None, ring: None, harm: None, ..lease() };
+        let over = Lease { ended: Some(Ending::Completed), ..lease() };
+        for lease in [lease(), bare, over] {
+            let (cluster, item) = kept(&lease);
+            assert_eq!(lease_of(&cluster, &item).unwrap(), lease);
+        }
+    }
+
+    #[test]
+    fn a_lease_that_does_not_say_where_its_run_started_still_reads() {
+        let (cluster, mut item) = kept(&lease());
+        item.remove("from");
+        item.remove("harm");
+        let read = lease_of(&cluster, &item).unwrap();
+        assert_eq!((read.from, read.harm), (read.target, None));
     }
 }

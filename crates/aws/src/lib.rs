@@ -5,7 +5,7 @@
 //! in `crates/ec2` (Auto Scaling, EC2, SSM), `crates/outbox` (EventBridge, SNS) and `crates/cli` (Lambda, for the voice
 //! function).
 
-mod campaigns;
+pub mod campaigns;
 pub mod eks;
 pub mod health;
 pub mod identity;

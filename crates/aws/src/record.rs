@@ -81,12 +81,14 @@ impl Record {
         let lease = Lease {
             run: state.run.clone(),
             cluster_created_at: state.opened.cluster_created_at,
+            from: state.opened.from,
             target: state.opened.target,
             execution: entry.actor,
             fence: entry.fence,
             campaign: state.opened.campaign.clone(),
             ring: state.opened.policy.ring.clone(),
             touched: state.touched,
+            harm: state.opened.harm.clone(),
             ended: state.ended.clone(),
         };
         Ok(head_item(&Write {

@@ -117,7 +117,7 @@ pub async fn give(common: &Common, args: &ConsentArgs) -> anyhow::Result<ExitCod
     let say = Say::Consent { cluster, scope, expires_s: terms.for_s, reason: terms.reason.clone() };
     let answer = voice::say_and_tell(common, &reach, say).await?;
     if let Some(id) = answer.consent.filter(|_| !common.json) {
-        let cluster = show::cluster_name(&args.cluster);
+        let cluster = &args.cluster;
         println!("  take it back: eks-upgrade revoke {cluster} {id} --reason TEXT");
     }
     Ok(ExitCode::SUCCESS)

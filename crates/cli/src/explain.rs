@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use eks_upgrade_core::command;
 use eks_upgrade_core::finding::{About, Code};
 use serde_json::{Value, json};
 
@@ -51,9 +52,8 @@ fn explain(code: Code) {
     println!("  targets      {}", targets(&about));
     println!("  what to do   {}", about.remediation);
     if code.may_be_overridden() {
-        println!(
-            "  or           eks-upgrade consent CLUSTER override {code} [SUBJECT] --for 24h --reason WHY"
-        );
+        let to = format!("override {code} [SUBJECT] --for 24h");
+        println!("  or           {}", command::consent("CLUSTER", &to));
     }
     println!("  source       {}", about.source);
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use eks_upgrade_core::command;
 use eks_upgrade_core::contract::Say;
 use eks_upgrade_core::control::KillSwitch;
 use eks_upgrade_core::decide::WaitFor;
@@ -102,7 +103,8 @@ fn words(switch: Option<&KillSwitch>, held: &Held, now: Timestamp) -> String {
     let Held { held, open } = held;
     format!(
         "{text}\n  runs {held} held of {open} that are open; the others at their next step\n\
-         lift it: eks-upgrade kill-switch lift --reason TEXT"
+         lift it: {}",
+        command::LIFT
     )
 }
 

@@ -5,11 +5,13 @@
 //! [`show`] has what they share in the terminal.
 
 mod approvals;
+mod cluster_ref;
 mod consent;
 mod explain;
 mod fault;
 mod history;
 mod kill_switch;
+mod left_alone;
 mod plan;
 mod policy;
 mod reach;
@@ -69,6 +71,9 @@ enum Command {
     /// Watch upgrades until they end
     #[command(after_help = "Example: eks-upgrade watch prod-a prod-b")]
     Watch(watch::WatchArgs),
+    /// Say why clusters were not upgraded: what the latest notice or sweep left alone
+    #[command(after_help = "Example: eks-upgrade left-alone prod-a")]
+    LeftAlone(left_alone::LeftAloneArgs),
     /// Show the ledger of a run: every intent and outcome, in order
     #[command(after_help = "Example: eks-upgrade history prod-a --verify")]
     History(history::HistoryArgs),
@@ -114,6 +119,7 @@ async fn main() -> ExitCode {
         Command::Explain(args) => explain::run(common, args),
         Command::Start(args) => start::run(common, args).await,
         Command::Watch(args) => watch::run(common, args).await,
+        Command::LeftAlone(args) => left_alone::run(common, args).await,
         Command::History(args) => history::run(common, args).await,
         Command::Approvals => approvals::list(common).await,
         Command::Approve(args) => approvals::approve(common, args).await,
@@ -130,6 +136,8 @@ async fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use eks_upgrade_core::command;
+    use eks_upgrade_core::remedy::{CONFIGURATION_CONFLICT, POD_EVICTION_FAILURE, of_update};
 
     use super::*;
 
@@ -138,25 +146,44 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The commands in a text, each up to what ends it in a sentence.
+    fn commands_in(text: &str) -> Vec<String> {
+        let ends = |c: char| matches!(c, ')' | ',' | ';' | '\n');
+        let after = text.split("eks-upgrade ").skip(1);
+        after.map(|rest| rest.split(ends).next().unwrap_or_default().trim().to_owned()).collect()
+    }
+
     #[test]
     fn the_commands_that_messages_of_the_product_print_are_read() {
-        for line in [
-            "approve ap-5f0c2a91d3e4 --reason ok",
-            "reject prod-a --reason no",
-            "consent prod-a force web --reason ok",
-            "consent prod-a overwrite vpc-cni --reason ok",
-            "consent prod-a override roll-back-insight --reason ok",
-            "consent prod-a roll-back --reason ok",
-            "kill-switch lift --reason ok",
-            "roll-back prod-a --reason ok",
-            "start prod-a --target 1.35",
-            "consent prod-a override workloads-worse --reason ok",
-            "explain drain-blocked",
-            "history prod-a-1.35-5f0c2a91",
-            "history prod-a --verify",
-        ] {
-            let words = std::iter::once("eks-upgrade").chain(line.split(' '));
-            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        let (cluster, approval) = ("prod-a", "ap-5f0c2a91d3e4".parse().unwrap());
+        let next_of = |code: &str| of_update(code, String::new(), Vec::new()).next_action;
+        let texts = [
+            command::approve(&approval),
+            command::reject(&approval),
+            command::consent(cluster, "force web"),
+            command::consent(cluster, "overwrite vpc-cni"),
+            command::consent(cluster, "override workloads-worse"),
+            command::consent(cluster, "override roll-back-insight"),
+            command::consent(cluster, "override drain-blocked web --for 24h"),
+            command::consent(cluster, "roll-back"),
+            command::roll_back(cluster),
+            command::start(cluster, "1.35".parse().unwrap()),
+            command::LIFT.to_owned(),
+            next_of(POD_EVICTION_FAILURE),
+            next_of(CONFIGURATION_CONFLICT),
+            "eks-upgrade reject prod-a --reason no".to_owned(),
+            "eks-upgrade explain drain-blocked".to_owned(),
+            "eks-upgrade history prod-a-1.35-5f0c2a91".to_owned(),
+            "eks-upgrade history prod-a --verify".to_owned(),
+        ];
+        for text in texts {
+            let commands = commands_in(&text);
+            assert!(!commands.is_empty(), "{text}");
+            for line in commands {
+                let words = std::iter::once("eks-upgrade").chain(line.split(' '));
+                let read = Cli::try_parse_from(words);
+                assert!(read.is_ok(), "{line}: {}", read.err().map_or_else(String::new, |e| e.to_string()));
+            }
         }
     }
 }

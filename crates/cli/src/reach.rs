@@ -1,21 +1,25 @@
 //! Reaching the deployment: clients from the environment, names from the stack's.
 
-use anyhow::Context;
+use std::collections::BTreeSet;
+
+use anyhow::{Context, bail};
 use aws_config::SdkConfig;
 use eks_upgrade_aws::eks::AwsEks;
 use eks_upgrade_aws::identity;
-use eks_upgrade_aws::ledger::AwsLedger;
+use eks_upgrade_aws::ledger::{AwsLedger, RunHead};
 use eks_upgrade_aws::sdk;
 use eks_upgrade_aws::sfn::AwsExecutions;
 use eks_upgrade_clock::Clock;
-use eks_upgrade_core::arn::{ClusterArn, ClusterName, Home};
+use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::inspection::{InspectAnswer, InspectRequest};
 use eks_upgrade_core::policy::{PolicyDocument, Spoke};
+use eks_upgrade_pipeline::ports::Ledger;
 use eks_upgrade_pipeline::ports::inside::Inspects;
 
+use crate::Common;
+use crate::cluster_ref::ClusterRef;
 use crate::policy::file::Meant;
-use crate::{Common, show};
 
 /// A deployment, as the command line reaches it.
 pub struct Reach {
@@ -79,24 +83,36 @@ impl Reach {
 
     /// The cluster that a person means: its ARN, or its name in the caller's account and Region.
     pub async fn cluster(&self, meant: &str) -> anyhow::Result<ClusterArn> {
-        if meant.starts_with("arn:") {
-            return meant.parse().context("give a cluster's name, or its ARN");
+        match meant.parse()? {
+            ClusterRef::Arn(arn) => Ok(arn),
+            ClusterRef::Name(name) => Ok(self.home().await?.cluster(&name)),
         }
-        let name: ClusterName = meant.parse().context("give a cluster's name, or its ARN")?;
-        Ok(self.home().await?.cluster(&name))
     }
 
-    /// The run that a person means: a run's id, or a cluster's name for its latest run.
+    /// The run that a person means: a run's id, or a cluster's name or ARN for its latest run.
     pub async fn run_meant(&self, meant: &str) -> anyhow::Result<RunId> {
+        if let Ok(run) = meant.parse::<RunId>()
+            && !self.ledger().lines(&run).await?.is_empty()
+        {
+            return Ok(run);
+        }
         let runs = self.ledger().runs(RUNS_LOOKED_AT).await?;
-        let cluster = show::cluster_name(meant);
-        let found = runs.iter().find(|head| head.run.as_str() == meant || head.cluster == cluster);
-        found.map(|head| head.run.clone()).with_context(|| {
+        let of_cluster = |cluster: &ClusterRef| -> Vec<&RunHead> {
+            runs.iter().filter(|head| cluster.is(&head.cluster)).collect()
+        };
+        let of_it = meant.parse().map_or_else(|_| Vec::new(), |cluster| of_cluster(&cluster));
+        let latest = of_it.first().with_context(|| {
             format!(
-                "no run {meant} in stack {}, and no run of a cluster of that name; see `eks-upgrade watch`",
+                "no run {meant} in stack {}, and no run of such a cluster; see `eks-upgrade watch`",
                 self.stack
             )
-        })
+        })?;
+        let namesakes: BTreeSet<String> = of_it.iter().map(|head| head.cluster.to_string()).collect();
+        if namesakes.len() > 1 {
+            let arns: Vec<String> = namesakes.into_iter().collect();
+            bail!("{} clusters named {meant} have runs; give one's ARN: {}", arns.len(), arns.join(", "));
+        }
+        Ok(latest.run.clone())
     }
 }
 

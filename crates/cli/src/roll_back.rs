@@ -82,8 +82,7 @@ pub async fn run(common: &Common, args: &RollBackArgs) -> anyhow::Result<ExitCod
     if !common.json {
         println!("\n{} {}\n  as {}", console::style("✓").green(), answer.text, answer.principal);
         if let Some(id) = &answer.consent {
-            let name = &proposal.plan.cluster.name;
-            println!("  take it back: eks-upgrade revoke {name} {id} --reason TEXT");
+            println!("  take it back: eks-upgrade revoke {} {id} --reason TEXT", args.cluster);
         }
     }
     start::begin(common, &reach, &args.cluster, &Value::Object(request), args.watch).await

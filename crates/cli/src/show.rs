@@ -178,9 +178,10 @@ fn then(failure: &Failure) -> &'static str {
     }
 }
 
-/// The name in what may be a cluster's name or its ARN.
-pub fn cluster_name(text: &str) -> &str {
-    text.rsplit_once(":cluster/").map_or(text, |(_, name)| name)
+/// What a value is called in JSON, such as `not-due`.
+pub fn name(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).ok();
+    value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

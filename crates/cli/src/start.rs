@@ -9,9 +9,10 @@ use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::policy::NodeStrategy;
 use serde_json::{Map, Value, json};
 
+use crate::cluster_ref::ClusterRef;
 use crate::reach::Reach;
 use crate::watch::{self, WatchArgs};
-use crate::{Common, show};
+use crate::{Common, show, voice};
 
 /// Arguments of `start`.
 #[derive(Args, Debug)]
@@ -28,7 +29,7 @@ pub struct StartArgs {
     #[arg(long = "launch-template", value_name = "GROUP=VERSION", value_parser = group_version)]
     launch_templates: Vec<(String, String)>,
     /// Why, for the ledger
-    #[arg(long)]
+    #[arg(long, value_parser = voice::reason)]
     reason: Option<String>,
     /// Go on with this interrupted run, as it was opened
     #[arg(long, value_name = "RUN", conflicts_with_all = ["target", "strategy", "launch_templates", "dry_run"])]
@@ -70,18 +71,18 @@ pub async fn begin(
         Door::Open(run) => Some(run),
         Door::Silent => None,
     };
-    let name = show::cluster_name(cluster);
     if common.json {
         println!("{}", json!({"execution": execution, "run": run}));
     } else if let Some(run) = &run {
         println!("{} run {run}", console::style("started").green());
         println!("execution {execution}");
-        println!("watch it: eks-upgrade watch {name}");
+        println!("watch it: eks-upgrade watch {cluster}");
     } else {
         println!("started {execution}; it has not answered yet, watch it with: eks-upgrade watch");
     }
     if watch {
-        return watch::run(common, &WatchArgs::of(name)).await;
+        let cluster = ClusterRef::Arn(reach.cluster(cluster).await?);
+        return watch::run(common, &WatchArgs::of(cluster)).await;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_lambda::primitives::Blob;
 use eks_upgrade_aws::identity;
 use eks_upgrade_core::contract::{Say, VoiceAnswer, VoiceRequest};
+use eks_upgrade_core::text::unfit_reason;
 use serde::Deserialize;
 
 use crate::fault::Refused;
@@ -80,16 +81,9 @@ fn refusal(kind: &str, payload: &[u8]) -> Refused {
     Refused { name: error_type, message: error_message }
 }
 
-/// How long a reason may be, in characters.
-const REASON_CHARS_MAX: usize = 500;
-
-/// Reads a reason, as the voice function will.
+/// Reads a reason, as the functions will.
 pub fn reason(text: &str) -> Result<String, String> {
-    let chars = text.chars().count();
-    if text.trim().is_empty() || chars > REASON_CHARS_MAX {
-        return Err(format!("say why, in 1 to {REASON_CHARS_MAX} characters: it is kept with your name"));
-    }
-    Ok(text.to_owned())
+    unfit_reason(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 #[cfg(test)]

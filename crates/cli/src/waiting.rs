@@ -1,10 +1,10 @@
 //! What a run waits for besides EKS: people, windows, bakes, the kill switch.
 
+use eks_upgrade_core::command;
 use eks_upgrade_core::decide::WaitFor;
 use eks_upgrade_core::ids::ApprovalId;
 use eks_upgrade_core::ledger::{Phase, RunState, Standing};
 use eks_upgrade_core::plan::{Plan, StepKind};
-use eks_upgrade_core::report::approve_command;
 use eks_upgrade_core::waits::{later, seconds_between};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -42,7 +42,7 @@ fn questions(state: &RunState, now: Timestamp) -> impl Iterator<Item = Waiting> 
             wait_for: "Approval".into(),
             until: Some(*expires_at),
             approval: Some(id.clone()),
-            text: format!("waits for a yes ({}) to {before}, {left} left", approve_command(id)),
+            text: format!("waits for a yes ({}) to {before}, {left} left", command::approve(id)),
         })
     })
 }
@@ -51,7 +51,7 @@ fn paused(state: &RunState, now: Timestamp) -> Option<Waiting> {
     let (wait_for, until) = state.paused?;
     let text = match (wait_for, until) {
         (WaitFor::KillSwitch, _) => {
-            "held by the kill switch (eks-upgrade kill-switch lift --reason \"...\")".to_owned()
+            format!("held by the kill switch ({})", command::LIFT)
         }
         (WaitFor::Window, Some(until)) if until > now => {
             let left = show::until(now, until);

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use eks_upgrade_aws::campaigns::LeftAloneIn;
 use eks_upgrade_aws::ledger::AwsLedger;
+use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::finding::{Finding, Level};
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Ending, RunState};
@@ -17,6 +19,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::cluster_ref::{ClusterRef, label};
+use crate::left_alone::{self, CAMPAIGNS_LOOKED_AT};
 use crate::reach::{RUNS_LOOKED_AT, Reach};
 use crate::waiting::waiting;
 use crate::{Common, show};
@@ -24,11 +28,11 @@ use crate::{Common, show};
 /// Arguments of `watch`.
 #[derive(Args, Debug)]
 pub struct WatchArgs {
-    /// Only these clusters, by name, each until its latest run has ended [default: all, until none runs]
-    clusters: Vec<String>,
+    /// Only these clusters, by name or ARN, each until its latest run has ended [default: all, until none runs]
+    clusters: Vec<ClusterRef>,
     /// Do not end before this cluster has had a run too; may be repeated
     #[arg(long, value_name = "CLUSTER")]
-    wait_for: Vec<String>,
+    wait_for: Vec<ClusterRef>,
     /// Real seconds between two looks
     #[arg(long, default_value_t = 1.0)]
     every: f64,
@@ -36,8 +40,8 @@ pub struct WatchArgs {
 
 impl WatchArgs {
     /// For one cluster.
-    pub fn of(cluster: &str) -> Self {
-        Self { clusters: vec![cluster.to_owned()], wait_for: Vec::new(), every: 1.0 }
+    pub fn of(cluster: ClusterRef) -> Self {
+        Self { clusters: vec![cluster], wait_for: Vec::new(), every: 1.0 }
     }
 }
 
@@ -46,7 +50,7 @@ pub async fn run(common: &Common, args: &WatchArgs) -> anyhow::Result<ExitCode> 
     let reach = Reach::new(common).await?;
     let ledger = reach.ledger();
     let mut runs = Runs::default();
-    let awaited: Vec<String> = args.clusters.iter().chain(&args.wait_for).cloned().collect();
+    let awaited: Vec<ClusterRef> = args.clusters.iter().chain(&args.wait_for).cloned().collect();
     let mut screen = Screen::new(common.json);
     let pause = Duration::from_secs_f64(args.every.clamp(0.1, 3_600.0));
     loop {
@@ -82,17 +86,17 @@ fn stopped(run: &RunState) -> bool {
 /// The latest run of each cluster.
 #[derive(Default)]
 pub struct Runs {
-    /// By the cluster's name.
-    pub by_cluster: BTreeMap<String, RunState>,
+    /// By the cluster.
+    pub by_cluster: BTreeMap<ClusterArn, RunState>,
     over: BTreeSet<RunId>,
 }
 
 impl Runs {
     /// Reads the ledgers of those that are not over, of the clusters wanted; none is all.
-    pub async fn look(&mut self, ledger: &AwsLedger, wanted: &[String]) -> anyhow::Result<()> {
+    pub async fn look(&mut self, ledger: &AwsLedger, wanted: &[ClusterRef]) -> anyhow::Result<()> {
         let mut seen = BTreeSet::new();
         for head in ledger.runs(RUNS_LOOKED_AT).await? {
-            let unwanted = !wanted.is_empty() && !wanted.contains(&head.cluster);
+            let unwanted = !wanted.is_empty() && !wanted.iter().any(|meant| meant.is(&head.cluster));
             // Heads come newest first: the first of a cluster is its latest.
             if unwanted || !seen.insert(head.cluster.clone()) || self.over.contains(&head.run) {
                 continue;
@@ -107,9 +111,25 @@ impl Runs {
         Ok(())
     }
 
-    fn are_over(&self, wanted: &[String]) -> bool {
-        wanted.iter().all(|cluster| self.by_cluster.contains_key(cluster))
+    fn are_over(&self, wanted: &[ClusterRef]) -> bool {
+        wanted.iter().all(|meant| self.has(meant))
             && self.by_cluster.values().all(|state| state.ended.is_some())
+    }
+
+    fn has(&self, meant: &ClusterRef) -> bool {
+        self.by_cluster.keys().any(|cluster| meant.is(cluster))
+    }
+
+    /// Whether a run of a cluster of that name began after it was left alone.
+    fn began_after(&self, left: &LeftAloneIn) -> bool {
+        self.by_cluster
+            .iter()
+            .any(|(cluster, state)| cluster.name.as_str() == left.left.cluster && state.opened_at > left.at)
+    }
+
+    /// The runs, each with what to call its cluster beside the others.
+    fn labelled(&self) -> impl Iterator<Item = (String, &RunState)> {
+        self.by_cluster.iter().map(|(cluster, state)| (label(cluster, self.by_cluster.keys()), state))
     }
 }
 
@@ -129,25 +149,24 @@ impl Screen {
         }
     }
 
-    fn show(&mut self, runs: &Runs, wanted: &[String], now: Timestamp) {
-        let width = runs.by_cluster.keys().chain(wanted).map(String::len).max().unwrap_or(0);
-        let mut lines: BTreeMap<&str, (String, bool)> = runs
-            .by_cluster
-            .iter()
-            .map(|(cluster, state)| (cluster.as_str(), (line(state, now), state.ended.is_some())))
-            .collect();
-        for cluster in wanted {
-            lines.entry(cluster).or_insert_with(|| ("no run yet".to_owned(), false));
+    fn show(&mut self, runs: &Runs, wanted: &[ClusterRef], now: Timestamp) {
+        let mut rows: BTreeMap<String, Option<&RunState>> =
+            runs.labelled().map(|(label, state)| (label, Some(state))).collect();
+        for meant in wanted.iter().filter(|meant| !runs.has(meant)) {
+            rows.insert(meant.to_string(), None);
         }
+        let width = rows.keys().map(String::len).max().unwrap_or(0);
         match self {
             Self::Silent => {}
-            Self::Lines { last } => print_changes(runs, last, &lines, width),
+            Self::Lines { last } => print_changes(last, &rows, width, now),
             Self::Bars { all, bars } => {
-                for (cluster, (line, over)) in lines {
-                    let bar = bars.entry(cluster.to_owned()).or_insert_with(|| new_bar(all));
-                    bar.set_message(format!("{cluster:width$}  {line}"));
-                    if over && !bar.is_finished() {
-                        finish(bar, runs.by_cluster.get(cluster));
+                // One that was waited for has another name once it is there, or another of its name is.
+                bars.retain(|label, bar| rows.contains_key(label) || gone(all, bar));
+                for (label, run) in rows {
+                    let bar = bars.entry(label.clone()).or_insert_with(|| new_bar(all));
+                    bar.set_message(format!("{label:width$}  {}", line(run, now)));
+                    if let Some(run) = run.filter(|run| run.ended.is_some() && !bar.is_finished()) {
+                        finish(bar, run);
                     }
                 }
             }
@@ -162,15 +181,19 @@ impl Screen {
 }
 
 /// Puts a mark where the spinner was.
-fn finish(bar: &ProgressBar, run: Option<&RunState>) {
-    let mark = match run {
-        Some(run) if !stopped(run) => console::style("✓").green(),
-        _ => console::style("✗").red(),
-    };
+fn finish(bar: &ProgressBar, run: &RunState) {
+    let mark = if stopped(run) { console::style("✗").red() } else { console::style("✓").green() };
     if let Ok(style) = ProgressStyle::with_template(&format!("{mark} {{wide_msg}}")) {
         bar.set_style(style);
     }
     bar.finish();
+}
+
+/// Takes a line off the terminal; it is kept no more.
+fn gone(all: &MultiProgress, bar: &ProgressBar) -> bool {
+    bar.finish_and_clear();
+    all.remove(bar);
+    false
 }
 
 fn new_bar(all: &MultiProgress) -> ProgressBar {
@@ -184,24 +207,22 @@ fn new_bar(all: &MultiProgress) -> ProgressBar {
 
 /// What has happened is what makes a new line, not that time has passed.
 fn print_changes(
-    runs: &Runs,
     last: &mut BTreeMap<String, String>,
-    lines: &BTreeMap<&str, (String, bool)>,
+    rows: &BTreeMap<String, Option<&RunState>>,
     width: usize,
+    now: Timestamp,
 ) {
-    for (cluster, (line, _)) in lines {
-        let mark = runs
-            .by_cluster
-            .get(*cluster)
-            .map_or_else(String::new, |state| format!("{}/{}", state.run, state.seq));
-        if last.get(*cluster) != Some(&mark) {
-            println!("{cluster:width$}  {line}");
-            last.insert((*cluster).to_owned(), mark);
+    for (label, run) in rows {
+        let mark = run.map_or_else(String::new, |state| format!("{}/{}", state.run, state.seq));
+        if last.get(label) != Some(&mark) {
+            println!("{label:width$}  {}", line(*run, now));
+            last.insert(label.clone(), mark);
         }
     }
 }
 
-fn line(state: &RunState, now: Timestamp) -> String {
+fn line(run: Option<&RunState>, now: Timestamp) -> String {
+    let Some(state) = run else { return "no run yet".to_owned() };
     let until = if state.ended.is_some() { state.updated_at } else { now };
     let elapsed = show::duration(seconds_between(state.opened_at, until));
     let moving = state.vitals.as_ref().filter(|_| state.ended.is_none());
@@ -213,32 +234,23 @@ async fn summary(
     common: &Common,
     runs: &Runs,
     ledger: &AwsLedger,
-    wanted: &[String],
+    wanted: &[ClusterRef],
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    // Of all the clusters that were left alone, those that nobody upgraded since.
-    let mut left_alone = BTreeMap::new();
+    // Of all the clusters that were left alone, those that nobody has upgraded since.
+    let mut left_alone = Vec::new();
     if wanted.is_empty() {
-        for left in ledger.left_alone(CAMPAIGNS_LOOKED_AT).await? {
-            if !runs.by_cluster.contains_key(&left.cluster) {
-                left_alone.entry(left.cluster.clone()).or_insert(left);
-            }
-        }
+        left_alone = ledger.left_alone(CAMPAIGNS_LOOKED_AT).await?;
+        left_alone.retain(|left| !runs.began_after(left));
     }
     if common.json {
         let rows: Vec<_> = runs.by_cluster.values().map(|state| row(state, now)).collect();
-        let left: Vec<_> = left_alone.values().collect();
-        show::json(&json!({"runs": rows, "leftAlone": left}))?;
+        show::json(&json!({"runs": rows, "leftAlone": left_alone}))?;
         return Ok(());
     }
     print_runs(runs);
     if !left_alone.is_empty() {
-        println!();
-        let mut table = show::table(&["left alone", "why"]);
-        for left in left_alone.values() {
-            table.add_row([left.cluster.clone(), left.text.clone()]);
-        }
-        println!("{table}");
+        println!("\n{}", left_alone::table(&left_alone));
     }
     Ok(())
 }
@@ -248,10 +260,10 @@ fn print_runs(runs: &Runs) {
         println!("no runs");
     } else {
         let mut table = show::table(&["cluster", "from", "to", "hops", "steps", "duration", "outcome"]);
-        for (cluster, state) in &runs.by_cluster {
+        for (label, state) in runs.labelled() {
             let hops = state.plan.as_ref().map_or(0, Plan::upgrades);
             table.add_row([
-                cluster.clone(),
+                label,
                 state.opened.from.to_string(),
                 state.opened.target.to_string(),
                 hops.to_string(),
@@ -262,30 +274,27 @@ fn print_runs(runs: &Runs) {
         }
         println!("{table}");
     }
-    for (cluster, state) in &runs.by_cluster {
+    for (label, state) in runs.labelled() {
+        let cluster = console::style(&label).bold();
         if let Some(
             Ending::Halted { code, message, next_action }
             | Ending::RolledBack { code, message, next_action, .. },
         ) = &state.ended
         {
-            println!("\n{} {code}: {message}\n  → {next_action}", console::style(cluster).bold());
+            println!("\n{cluster} {code}: {message}\n  → {next_action}");
         }
         let findings = state.plan.iter().flat_map(|plan| &plan.findings);
         for finding in findings.filter(|finding| finding.level > Level::Pass) {
-            let (cluster, Finding { subject, message, next_action, .. }) =
-                (console::style(cluster).bold(), finding);
+            let Finding { subject, message, next_action, .. } = finding;
             println!("\n{cluster} {subject}: {message}\n  → {next_action}");
         }
     }
 }
 
-/// How many of the latest campaigns are looked through for clusters that were left alone.
-const CAMPAIGNS_LOOKED_AT: i32 = 50;
-
 fn row(state: &RunState, now: Timestamp) -> serde_json::Value {
     let opened = &state.opened;
     json!({
-        "cluster": opened.cluster.name, "run": state.run, "from": opened.from, "target": opened.target,
+        "cluster": opened.cluster.name, "arn": opened.cluster, "run": state.run, "from": opened.from, "target": opened.target,
         "campaign": opened.campaign, "reason": opened.reason,
         "steps": state.plan.as_ref().map_or(0, |plan| plan.steps().count()),
         "stepsDone": state.plan.iter().flat_map(Plan::steps).filter(|step| state.is_done(&step.id)).count(),

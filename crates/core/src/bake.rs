@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::cluster::{Found, InsightCategory, InsightStatus, Status};
+use crate::command;
 use crate::health::LASTS_S;
 use crate::inside::Seen;
 use crate::ledger::{Event, RunState};
@@ -88,7 +89,8 @@ fn failed(state: &RunState, step: &Step, code: &str, message: String) -> Event {
         } else {
             format!(
                 "look at the cluster; EKS takes its control plane back within 7 days of the upgrade \
-                 (eks-upgrade roll-back {name}), or start again to go on"
+                 ({}), or start again to go on",
+                command::roll_back(name)
             )
         },
     };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::arn::{ClusterArn, ClusterName, Home};
 use crate::ids::{CampaignId, RunId};
 use crate::policy::{NodeStrategy, Spoke};
-use crate::text::quoted;
+use crate::text::{quoted, unfit_reason};
 use crate::version::Minor;
 
 /// What a person, or a campaign, asks of the upgrade state machine.
@@ -94,7 +94,7 @@ pub enum DoorError {
         status: String,
     },
     /// A target that is not above the cluster's version, with nothing left to do.
-    #[error("cluster {cluster} is at {current}; the target {target} is not above it{why}")]
+    #[error("cluster {cluster} is at {current}; the target {target} is not above it: {why}")]
     TargetNotNewer {
         /// The name.
         cluster: ClusterName,
@@ -102,16 +102,16 @@ pub enum DoorError {
         current: Minor,
         /// The target.
         target: Minor,
-        /// More, if there is more to say.
+        /// Why nothing is left to do for it.
         why: String,
     },
-    /// A target that is no minor that EKS offers.
-    #[error("EKS does not offer {target}{newest}")]
+    /// A target that there is no way to.
+    #[error("{target} is no target: {why}")]
     UnknownTarget {
         /// What was asked for.
         target: String,
-        /// `; the newest is ...`, if known.
-        newest: String,
+        /// Why not.
+        why: String,
     },
     /// Another run has the cluster.
     #[error("cluster {cluster} is being upgraded by run {run} ({execution}); wait for it, or stop it first")]
@@ -164,8 +164,6 @@ impl DoorError {
 
 /// What a nested Step Functions execution carries in its input, so that the console links it to its parent.
 const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
-/// Longest reason that is kept, in characters.
-const REASON_CHARS_MAX: usize = 500;
 /// Node groups that a request may name: EKS has 30 a cluster unless its quota was raised.
 const GROUPS_MAX: usize = 200;
 /// Longest name of a node group, in bytes (`CreateNodegroup` in EKS's API reference).
@@ -188,11 +186,9 @@ impl UpgradeRequest {
     /// What of it is larger than anybody needs, or would do more than stand there. All of it is kept in the ledger, and
     /// shown on terminals.
     fn unfit(&self) -> Option<String> {
-        if self.reason.as_ref().is_some_and(|reason| reason.chars().any(char::is_control)) {
-            return Some("the reason is not one line of plain text".into());
-        }
-        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
-            return Some(format!("the reason is longer than {REASON_CHARS_MAX} characters"));
+        let reason = self.reason.as_deref().filter(|reason| !reason.is_empty());
+        if let Some(unfit) = reason.and_then(unfit_reason) {
+            return Some(unfit);
         }
         if self.launch_templates.len() > GROUPS_MAX {
             return Some(format!("launchTemplates names more than {GROUPS_MAX} node groups"));
@@ -222,7 +218,7 @@ impl UpgradeRequest {
     pub fn stated_target(&self) -> Result<Option<Minor>, DoorError> {
         let unknown = |target: &String| DoorError::UnknownTarget {
             target: quoted(&target.chars().take(40).collect::<String>()),
-            newest: "; write a target like 1.35".into(),
+            why: "write one like 1.35".into(),
         };
         self.target.as_ref().map(|target| target.parse().map_err(|_| unknown(target))).transpose()
     }

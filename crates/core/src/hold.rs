@@ -5,6 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::EXTENDED_SUPPORT_USD_PER_HOUR;
+use crate::command;
 use crate::control::{ConsentScope, Controls};
 use crate::decide::WaitFor;
 use crate::finding::Code;
@@ -75,7 +76,7 @@ fn unconsented(state: &RunState, step: &Step, controls: &Controls, now: Timestam
         Some(Hold::Never {
             code: "ConsentWanted",
             message: format!("{}: the consent {what} has ended", step.kind),
-            next_action: format!("eks-upgrade roll-back {} starts it anew", state.opened.cluster.name),
+            next_action: format!("start it anew: {}", command::roll_back(&state.opened.cluster.name)),
         })
     };
     let overridden = ConsentScope::Override { finding: Code::RollBackInsight, subject: None };
@@ -140,8 +141,9 @@ fn worse(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> 
                 step.kind
             ),
             next_action: format!(
-                "mend it and start again, go on all the same (eks-upgrade consent {name} override \
-                 workloads-worse), or go back (eks-upgrade roll-back {name})"
+                "mend it and start again, go on all the same ({}), or go back ({})",
+                command::consent(name, "override workloads-worse"),
+                command::roll_back(name)
             ),
         });
     }
@@ -169,8 +171,8 @@ fn scheduled(state: &RunState, step: &Step, controls: &Controls, now: Timestamp)
         // A consent that lets the way back go at once is not to be slept through.
         let longest_s = if back { WAY_BACK_SLEEP_S } else { SLEEP_S_MAX };
         let seconds = seconds_between(now, at).clamp(1, longest_s);
-        let now_by = format!("; at once by eks-upgrade consent {} roll-back", state.opened.cluster.name);
-        let text = if back { format!("{text}{now_by}") } else { text };
+        let at_once = || command::consent(&state.opened.cluster.name, "roll-back");
+        let text = if back { format!("{text}; at once by {}", at_once()) } else { text };
         Hold::Until { wait_for: WaitFor::Window, seconds, text }
     };
     match policy.schedule.admits(step.kind.work()?, needs, now) {

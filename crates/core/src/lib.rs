@@ -10,6 +10,7 @@ pub mod bake;
 pub mod calendar;
 pub mod campaign;
 pub mod cluster;
+pub mod command;
 pub mod component;
 pub mod contract;
 pub mod control;

@@ -50,6 +50,8 @@ pub struct Failure {
 
 /// The code of an add-on update that found fields changed by people.
 pub const CONFIGURATION_CONFLICT: &str = "ConfigurationConflict";
+/// The code of a run that was given up for another one.
+pub const SUPERSEDED: &str = "Superseded";
 /// The code of what somebody else is changing just now.
 pub const RESOURCE_IN_USE: &str = "ResourceInUse";
 /// The code of a node group update that pods or their budgets held up.
@@ -63,7 +65,7 @@ pub fn of_update(code: &str, message: String, resources: Vec<String>) -> Failure
         POD_EVICTION_FAILURE => (
             retry(300),
             "see which PodDisruptionBudget or pod holds these nodes (kubectl get pdb -A) and let it go, or allow \
-             force for this group (eks-upgrade consent CLUSTER force GROUP), then start again",
+             force for this group (eks-upgrade consent CLUSTER force GROUP --reason \"...\"), then start again",
         ),
         "NodeCreationFailure" => (
             retry(600),
@@ -89,8 +91,8 @@ pub fn of_update(code: &str, message: String, resources: Vec<String>) -> Failure
         }
         CONFIGURATION_CONFLICT => (
             Remedy::Stop,
-            "settle the named fields by hand, or allow their loss (eks-upgrade consent CLUSTER overwrite ADDON), \
-             then start again",
+            "settle the named fields by hand, or allow their loss (eks-upgrade consent CLUSTER overwrite ADDON \
+             --reason \"...\"), then start again",
         ),
         "AdmissionRequestDenied" => {
             (retry(120), "see which admission webhook denied the add-on's objects, then start again")

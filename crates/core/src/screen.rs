@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::arn::ClusterArn;
 use crate::calendar::{Calendar, Due};
 use crate::cluster::{Cluster, Status};
 use crate::door::UpgradeRequest;
 use crate::ids::{CampaignId, ExecutionArn, Fence, RunId};
-use crate::ledger::Ending;
+use crate::ledger::{Ending, Harm};
 use crate::observe::word;
 use crate::policy::{PolicyDocument, TargetRule};
 use crate::version::Minor;
@@ -21,6 +22,8 @@ pub struct Lease {
     pub run: RunId,
     /// When its cluster was made: one that was made anew under its name is another one.
     pub cluster_created_at: Timestamp,
+    /// Where it started.
+    pub from: Minor,
     /// Where it is going.
     pub target: Minor,
     /// The execution that holds it.
@@ -36,6 +39,9 @@ pub struct Lease {
     /// Whether the run had meant a mutating call when the lease was last written: true to its end once it has ended.
     #[serde(default)]
     pub touched: bool,
+    /// What an earlier run did to the cluster and what stands until this one, or a later one, completes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harm: Option<Harm>,
     /// How it ended; `None` while it is held.
     pub ended: Option<Ending>,
 }
@@ -167,6 +173,32 @@ pub fn screen(
             roll_back: false,
             campaign: Some(campaign.clone()),
         }),
+    }
+}
+
+/// A cluster that EKS knows no more, or never knew.
+#[must_use]
+pub fn not_found(cluster: &ClusterArn) -> LeftAlone {
+    LeftAlone {
+        cluster: cluster.name.to_string(),
+        code: LeftAloneCode::NotFound,
+        text: "EKS knows no such cluster".to_owned(),
+    }
+}
+
+/// A run that nobody is at work on, of a cluster that automation keeps its hands off.
+#[must_use]
+pub fn interrupted(cluster: &ClusterArn, open: &Lease, policy: &PolicyDocument) -> LeftAlone {
+    let (key, value) = (&policy.opt_in.key, &policy.opt_in.value);
+    LeftAlone {
+        cluster: cluster.name.to_string(),
+        code: LeftAloneCode::RunInterrupted,
+        text: format!(
+            "run {run} to {target} was interrupted, and is not gone on with, as the cluster is not tagged \
+             {key}={value}: eks-upgrade start {cluster} --resume {run} does, or the tag",
+            run = open.run,
+            target = open.target,
+        ),
     }
 }
 

@@ -17,6 +17,19 @@ pub fn quoted(text: &str) -> String {
     quoted
 }
 
+/// Longest reason that is kept, in characters.
+pub const REASON_CHARS_MAX: usize = 500;
+
+/// What is wrong with a reason, if anything is. Reasons are kept, and shown on terminals.
+#[must_use]
+pub fn unfit_reason(text: &str) -> Option<String> {
+    if text.chars().any(char::is_control) {
+        return Some("a reason is one line of plain text".to_owned());
+    }
+    let fits = !text.trim().is_empty() && text.chars().count() <= REASON_CHARS_MAX;
+    (!fits).then(|| format!("say why, in 1 to {REASON_CHARS_MAX} characters"))
+}
+
 /// Gives a type with `FromStr` and `Display` its serde and schema implementations: a string on the wire.
 #[macro_export]
 macro_rules! string_on_the_wire {
@@ -49,6 +62,15 @@ macro_rules! string_on_the_wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_a_line_of_one_to_five_hundred_characters() {
+        assert_eq!(unfit_reason("tested in staging – it works"), None);
+        assert_eq!(unfit_reason(&"é".repeat(REASON_CHARS_MAX)), None);
+        for unfit in ["", "  ", "two\nlines", "\u{1b}[31mred", &"x".repeat(REASON_CHARS_MAX + 1)] {
+            assert!(unfit_reason(unfit).is_some(), "{unfit:?}");
+        }
+    }
 
     #[test]
     fn what_is_quoted_is_one_line_and_short() {

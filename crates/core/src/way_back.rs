@@ -140,7 +140,7 @@ fn newer_nodes(inventory: &Inventory, to: Minor) -> Vec<Finding> {
 
 fn against_it(inventory: &Inventory, insights: &[Insight]) -> Vec<Finding> {
     let next = "resolve what the insight names, or override it \
-                (eks-upgrade consent CLUSTER override roll-back-insight)";
+                (eks-upgrade consent CLUSTER override roll-back-insight --reason \"...\")";
     let mut findings: Vec<Finding> = insights
         .iter()
         .filter(|insight| matches!(insight.status, InsightStatus::Error | InsightStatus::Unknown))

@@ -35,12 +35,14 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         let lease = Lease {
             run: run.clone(),
             cluster_created_at: state.opened.cluster_created_at,
+            from: state.opened.from,
             target: state.opened.target,
             execution: execution.clone(),
             fence,
             campaign: state.opened.campaign.clone(),
             ring: state.opened.policy.ring.clone(),
             touched: state.touched,
+            harm: state.opened.harm.clone(),
             ended: None,
         };
         Ok(Self { ledger, time, lease, state })

@@ -176,7 +176,7 @@ mod tests {
     use eks_upgrade_core::campaign::{CampaignEntry, CampaignEvent};
     use eks_upgrade_core::contract::Notification;
     use eks_upgrade_core::ids::Fence;
-    use eks_upgrade_core::ledger::{Ending, Entry, Event};
+    use eks_upgrade_core::ledger::{Ending, Entry, Event, Opened};
     use eks_upgrade_core::policy::{Policy, Ring};
 
     use super::*;
@@ -211,18 +211,19 @@ mod tests {
 
     fn opened() -> Event {
         let at = "2026-08-18T09:15:00Z".parse().unwrap();
-        Event::Opened {
+        Event::Opened(Box::new(Opened {
             cluster: "arn:aws:eks:us-east-1:123456789012:cluster/prod-a".parse().unwrap(),
             cluster_created_at: at,
             from: "1.34".parse().unwrap(),
             target: "1.35".parse().unwrap(),
-            policy: Box::new(Policy::default()),
+            policy: Policy::default(),
             campaign: None,
             reason: None,
             support_ends: None,
             roll_back: false,
             launch_templates: BTreeMap::default(),
-        }
+            harm: None,
+        }))
     }
 
     fn asked(id: &str) -> Event {

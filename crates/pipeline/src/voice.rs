@@ -7,6 +7,7 @@ use eks_upgrade_core::control::{self, Answered, Approval, Consent, ConsentScope,
 use eks_upgrade_core::door::Reach;
 use eks_upgrade_core::ids::{ApprovalId, ConsentId, Principal};
 use eks_upgrade_core::policy::Spoke;
+use eks_upgrade_core::text::unfit_reason;
 use eks_upgrade_core::waits::later;
 use jiff::Timestamp;
 
@@ -33,8 +34,6 @@ pub struct Voice<L, W, I, T> {
 
 /// How long a consent may hold, in seconds: 5 minutes to 30 days.
 const EXPIRES_S: std::ops::RangeInclusive<u32> = 300..=30 * 86_400;
-/// How long a reason may be, in characters.
-const REASON_CHARS: std::ops::RangeInclusive<usize> = 1..=500;
 /// How long the words may be for what is consented to, in characters: a finding and its subject, or a name.
 const SCOPE_CHARS_MAX: usize = 300;
 
@@ -201,20 +200,7 @@ fn not_kept(why: NotKept) -> PipelineError {
 
 fn check_reason(say: &Say) -> Answer<()> {
     let Some(reason) = say.reason() else { return Ok(()) };
-    let chars = if reason.trim().is_empty() { 0 } else { reason.chars().count() };
-    if reason.chars().any(char::is_control) {
-        // It is shown on terminals.
-        return Err(PipelineError::NotSayable("a reason is one line of plain text".into()));
-    }
-    if REASON_CHARS.contains(&chars) {
-        return Ok(());
-    }
-    let text = format!(
-        "say why, in {} to {} characters: it is kept with your name",
-        REASON_CHARS.start(),
-        REASON_CHARS.end()
-    );
-    Err(PipelineError::NotSayable(text))
+    unfit_reason(reason).map_or(Ok(()), |unfit| Err(PipelineError::NotSayable(unfit)))
 }
 
 fn check_scope(say: &Say) -> Answer<()> {

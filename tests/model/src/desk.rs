@@ -69,7 +69,7 @@ pub struct Wanted {
 #[derive(Clone, Debug)]
 pub enum Answered {
     /// To [`Asked::Lease`].
-    Lease(Option<Lease>),
+    Lease(Box<Option<Lease>>),
     /// To [`Asked::Lines`].
     Lines(Vec<Sealed>),
     /// To [`Asked::Write`].
@@ -209,7 +209,7 @@ impl Time for Desk {
 
 impl Ledger for Desk {
     async fn lease(&self, _: &ClusterArn) -> Result<Option<Lease>, LedgerDown> {
-        let take = |answered| if let Answered::Lease(lease) = answered { Some(lease) } else { None };
+        let take = |answered| if let Answered::Lease(lease) = answered { Some(*lease) } else { None };
         self.kept(Asked::Lease, take).await
     }
 

@@ -203,7 +203,7 @@ impl World {
         }
         let answered = match asked {
             Asked::Fixed(_) => Answered::Fixed,
-            Asked::Lease => Answered::Lease(self.lease_for(caller, flaw)),
+            Asked::Lease => Answered::Lease(Box::new(self.lease_for(caller, flaw))),
             Asked::Lines(run) => Answered::Lines(self.lines.get(run).cloned().unwrap_or_default()),
             Asked::IsRunning(execution) => Answered::Running(!self.over.contains(execution)),
             Asked::Cluster => Answered::Cluster(Box::new(Found::Is(self.eks.cluster.clone()))),

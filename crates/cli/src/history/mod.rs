@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use eks_upgrade_core::control::{Answer, Answered};
-use eks_upgrade_core::ledger::{Ending, Entry, Event, RunState, Sealed};
+use eks_upgrade_core::ledger::{Ending, Entry, Event, Opened, RunState, Sealed};
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::remedy::Failure;
 use eks_upgrade_pipeline::ports::Ledger;
@@ -18,7 +18,7 @@ use crate::{Common, show};
 /// Arguments of `history`.
 #[derive(Args, Debug)]
 pub struct HistoryArgs {
-    /// A run's id, or a cluster's name for its latest run
+    /// A run's id, or a cluster's name or ARN for its latest run
     run: String,
     /// Say whether the record is still as it was written, instead of showing it; exit status 1 if not
     #[arg(long)]
@@ -64,9 +64,13 @@ fn line(event: &Event) -> (&'static str, String, String) {
     let none = String::new;
     let of = |failure: &Failure| format!("{}: {}", failure.code, failure.message);
     match event {
-        Event::Opened { from, target, reason, .. } => {
+        Event::Opened(opened) => {
+            let Opened { from, target, reason, harm, .. } = &**opened;
             let because = reason.as_ref().map_or_else(none, |reason| format!(": {reason}"));
-            ("opened", none(), format!("{from} → {target}{because}"))
+            let after = harm
+                .as_ref()
+                .map_or_else(none, |harm| format!("; the failure of run {} stands: {}", harm.run, harm.code));
+            ("opened", none(), format!("{from} → {target}{because}{after}"))
         }
         Event::Resumed { execution } => ("resumed", none(), format!("by {execution}")),
         Event::CalledOff { failure } => ("called off", none(), of(failure)),

@@ -93,6 +93,7 @@ pub fn just_opened(
         support_ends,
         roll_back: plan.rolls_back.is_some(),
         launch_templates: BTreeMap::new(),
+        harm: None,
     };
     let run: RunId = format!("{}-{}-plan", cluster.arn.name, plan.target).parse().ok()?;
     Some(RunState {

@@ -4,59 +4,78 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::is_gone;
+use super::outcome::{Outcome, is_gone};
 use super::rule::Tally;
 use super::state::CampaignState;
 use crate::arn::ClusterArn;
 use crate::cluster::{Cluster, Status};
-use crate::ids::{CampaignId, RunId};
-use crate::ledger::Ending;
+use crate::command;
+use crate::ids::CampaignId;
+use crate::ledger::{Ending, Harm};
 use crate::policy::{REST, Rings};
+use crate::remedy::SUPERSEDED;
 use crate::screen::{Lease, LeftAlone, LeftAloneCode};
 use crate::version::Minor;
 
-/// A cluster that its last run harmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Harmed {
-    /// The cluster.
-    pub cluster: ClusterArn,
-    /// The run.
-    pub run: RunId,
-    /// Why, as a name.
-    pub code: String,
-    /// Where it was to go.
-    pub target: Minor,
-}
-
-/// How a ring stands: by the runs that its clusters had last.
+/// How a ring stands: by the runs of its clusters.
 #[derive(Clone, Debug, Default)]
 struct RingStanding {
     name: String,
     tally: Tally,
-    harmed: Vec<Harmed>,
+    harmed: Vec<(ClusterArn, Harm)>,
 }
 
 /// How the rings stand, first to last.
 #[derive(Clone, Debug, Default)]
 pub struct RingsStanding(BTreeMap<usize, RingStanding>);
 
-/// The harm that a last run did, if it did any: it stopped after it had touched the cluster; or the cluster, as it is
-/// seen now, has gone bad or back since. What was made anew under the cluster's name was not harmed.
+/// The harm to a cluster that stands. The last run did it, if it stopped after it had touched the cluster, or if the
+/// cluster, as it is seen now, has gone bad or back since that run completed; otherwise an earlier one, as long as none
+/// that goes as far has completed after it. What was made anew under the cluster's name was not harmed.
 #[must_use]
-pub fn harm(cluster: &ClusterArn, lease: &Lease, seen: Option<&Cluster>) -> Option<Harmed> {
+pub fn harm(lease: &Lease, seen: Option<&Cluster>) -> Option<Harm> {
     if seen.is_some_and(|seen| !lease.is_of(seen)) {
         return None;
     }
-    let code = match lease.ended.as_ref()? {
-        Ending::Halted { code, .. } | Ending::RolledBack { code, .. } => {
-            (lease.touched && !is_gone(code)).then(|| code.clone())
+    let earlier = lease.harm.as_ref();
+    let code = match &lease.ended {
+        Some(Ending::Halted { code, .. } | Ending::RolledBack { code, .. }) => {
+            if is_gone(code) {
+                return None;
+            }
+            lease.touched.then(|| code.clone())
         }
-        Ending::Completed => seen.and_then(|seen| match &seen.status {
-            Status::Unwell(_) => Some("NotActiveAfterwards".to_owned()),
-            _ => (seen.version < lease.target).then(|| "VersionWentBack".to_owned()),
-        }),
+        Some(Ending::Completed) => {
+            let farther = earlier.filter(|earlier| earlier.target > lease.target);
+            return seen.and_then(|seen| afterwards(lease, seen)).or(farther.cloned());
+        }
+        None => None,
+    };
+    let Some(code) = code else { return earlier.cloned() };
+    // A way back goes lower than what it goes back from: only what came as far as that says that it does no harm.
+    let highest = lease.target.max(lease.from);
+    let target = earlier.map_or(highest, |earlier| earlier.target.max(highest));
+    Some(Harm { run: lease.run.clone(), code, target })
+}
+
+/// The harm that a new run of the cluster begins with. A run that was given up for this one is no failure.
+#[must_use]
+pub fn inherited(last: &Lease, seen: &Cluster) -> Option<Harm> {
+    match &last.ended {
+        Some(Ending::Halted { code, .. }) if code == SUPERSEDED => {
+            last.harm.clone().filter(|_| last.is_of(seen))
+        }
+        _ => harm(last, Some(seen)),
+    }
+}
+
+/// What became of a cluster after its upgrade was completed, if it is not well.
+fn afterwards(lease: &Lease, seen: &Cluster) -> Option<Harm> {
+    let code = match &seen.status {
+        Status::Unwell(_) => Some("NotActiveAfterwards"),
+        _ => (seen.version < lease.target).then_some("VersionWentBack"),
     }?;
-    Some(Harmed { cluster: cluster.clone(), run: lease.run.clone(), code, target: lease.target })
+    Some(Harm { run: lease.run.clone(), code: code.to_owned(), target: lease.target })
 }
 
 impl RingsStanding {
@@ -75,11 +94,11 @@ impl RingsStanding {
                 Some(cluster) => rings.of(arn, &cluster.tags),
                 None => rings.named(lease.ring.as_deref()),
             };
-            if let Some(harmed) = harm(arn, lease, seen.get(arn)) {
+            if let Some(harm) = harm(lease, seen.get(arn)) {
                 let ring = standing.at(place, name);
                 ring.tally.failed += 1;
                 ring.tally.size += usize::from(!seen.contains_key(arn));
-                ring.harmed.push(harmed);
+                ring.harmed.push((arn.clone(), harm));
             } else if lease.ended == Some(Ending::Completed) {
                 upgraded.push((place, lease.target));
             }
@@ -87,7 +106,7 @@ impl RingsStanding {
         for (place, target) in upgraded {
             if let Some(ring) = standing.0.get_mut(&place) {
                 // Only what came at least as far says that a version does no harm.
-                let said = ring.harmed.iter().any(|harmed| target >= harmed.target);
+                let said = ring.harmed.iter().any(|(_, harm)| target >= harm.target);
                 ring.tally.completed += usize::from(said);
             }
         }
@@ -105,14 +124,15 @@ impl RingsStanding {
     #[must_use]
     pub fn holds_back(&self, cluster: &ClusterArn, place: usize) -> Option<LeftAlone> {
         let ring = self.0.range(..=place).map(|(_, ring)| ring).find(|ring| ring.tally.stops())?;
-        let Harmed { cluster: harmed, run, code, .. } = ring.harmed.first()?;
+        let (harmed, Harm { run, code, target }) = ring.harmed.first()?;
         let name = &harmed.name;
+        let again = command::start(name, *target);
         Some(LeftAlone {
             cluster: cluster.name.to_string(),
             code: LeftAloneCode::EarlierRingFailed,
             text: format!(
-                "ring {} has failures that stand: run {run} of {name} stopped with {code}. Put it right and \
-                 upgrade {name} by hand: once its run completes, this one is no longer held back",
+                "ring {} has failures that stand: run {run} of {name} failed with {code}. Put it right and \
+                 upgrade it by hand ({again}): once its run completes, this one is no longer held back",
                 ring.name
             ),
         })
@@ -147,35 +167,46 @@ impl Elsewhere {
         })
     }
 
-    /// A ring up to this one that has failures which stand, those of other campaigns and of runs by hand counted in.
+    /// A ring up to this one that has failures which stand, those of other campaigns and of runs by hand counted in:
+    /// of our own clusters, too, but for those that are counted already, and those whose run we are to go on with.
     #[must_use]
-    pub fn failed(&self, ours: &CampaignState, ring: usize) -> Option<(String, Harmed)> {
+    pub fn failed(&self, ours: &CampaignState, ring: usize) -> Option<(String, ClusterArn, Harm)> {
         (0..=ring).find_map(|place| {
             let name = ours.ring_name(place);
             let of_ring = |lease: &Lease| lease.ring.as_deref().unwrap_or(REST) == name;
-            let others: Vec<&(ClusterArn, Lease)> = self
-                .leases
+            let of_ring: Vec<&(ClusterArn, Lease)> =
+                self.leases.iter().filter(|(_, lease)| of_ring(lease)).collect();
+            let counted = |arn: &ClusterArn| {
+                ours.members.get(arn).is_some_and(|(member, outcome)| {
+                    member.resume.is_some() || matches!(outcome, Some(Outcome::Failed { .. }))
+                })
+            };
+            let harmed: Vec<(&ClusterArn, Harm)> = of_ring
                 .iter()
-                .filter(|(arn, lease)| of_ring(lease) && !ours.members.contains_key(arn))
+                .filter(|(arn, _)| !counted(arn))
+                .filter_map(|(arn, lease)| Some((arn, harm(lease, None)?)))
                 .collect();
-            let harmed: Vec<Harmed> =
-                others.iter().filter_map(|(arn, lease)| harm(arn, lease, None)).collect();
-            let far = harmed.iter().map(|harmed| harmed.target).max()?;
+            let far = harmed.iter().map(|(_, harm)| harm.target).max()?;
             // Only what came at least as far says that a version does no harm.
             let came_through = |lease: &Lease| lease.ended == Some(Ending::Completed) && lease.target >= far;
             let mut tally = ours.tally(place);
-            tally.size += others.len();
+            tally.size += of_ring.iter().filter(|(arn, _)| !ours.members.contains_key(arn)).count();
             tally.failed += harmed.len();
-            tally.completed += others.iter().filter(|(_, lease)| came_through(lease)).count();
-            let first = harmed.into_iter().next()?;
-            tally.stops().then(|| (name.to_owned(), first))
+            let through = |arn: &ClusterArn| {
+                let outcome = ours.members.get(arn).and_then(|(_, outcome)| outcome.as_ref());
+                matches!(outcome, Some(Outcome::Completed { .. }))
+            };
+            tally.completed +=
+                of_ring.iter().filter(|(arn, lease)| came_through(lease) && !through(arn)).count();
+            let (first, harm) = harmed.into_iter().next()?;
+            tally.stops().then(|| (name.to_owned(), first.clone(), harm))
         })
     }
 }
 
-/// The clusters that their last runs harmed, with these runs' leases, to see whether they are still there.
+/// The clusters that their runs harmed, with their leases, to see whether they are still there.
 pub fn harmed(leases: &[(ClusterArn, Lease)]) -> impl Iterator<Item = &(ClusterArn, Lease)> {
-    leases.iter().filter(|(arn, lease)| harm(arn, lease, None).is_some())
+    leases.iter().filter(|(_, lease)| harm(lease, None).is_some())
 }
 
 #[cfg(test)]
@@ -206,12 +237,14 @@ mod tests {
         Lease {
             run: "run-1".parse().unwrap(),
             cluster_created_at: jiff::Timestamp::UNIX_EPOCH,
+            from: "1.34".parse().unwrap(),
             target: "1.35".parse().unwrap(),
             execution: "arn:e".parse().unwrap(),
             fence: Fence(1),
             campaign: None,
             ring: Some(ring.to_owned()),
             touched,
+            harm: None,
             ended: Some(ended),
         }
     }
@@ -246,6 +279,73 @@ mod tests {
             let standing = RingsStanding::of(&rings(), &seen, &[(arn("d"), lease)]);
             assert!(standing.holds_back(&arn("p"), 2).is_none());
         }
+    }
+
+    /// A lease of a run whose cluster an earlier one, to 1.35, had harmed.
+    fn after_harm(target: &str, touched: bool, ended: Option<Ending>) -> Lease {
+        let harm = Harm { run: "run-0".parse().unwrap(), code: "X".into(), target: "1.35".parse().unwrap() };
+        Lease {
+            target: target.parse().unwrap(),
+            harm: Some(harm),
+            ended,
+            ..lease("dev", touched, Ending::Completed)
+        }
+    }
+
+    /// The run that did the harm, and how far it was to go.
+    fn by(harm: Option<Harm>) -> Option<(String, String)> {
+        harm.map(|harm| (harm.run.to_string(), harm.target.to_string()))
+    }
+
+    #[test]
+    fn harm_stands_until_a_run_that_goes_as_far_completes() {
+        let told = |run: &str, target: &str| Some((run.to_owned(), target.to_owned()));
+        let gone = |code: &str| {
+            Some(Ending::Halted { code: code.into(), message: "m".into(), next_action: "n".into() })
+        };
+        for (lease, stands) in [
+            (after_harm("1.35", true, None), told("run-0", "1.35")),
+            (after_harm("1.35", false, Some(halted())), told("run-0", "1.35")),
+            (after_harm("1.35", true, Some(halted())), told("run-1", "1.35")),
+            (after_harm("1.36", true, Some(halted())), told("run-1", "1.36")),
+            (after_harm("1.33", true, Some(halted())), told("run-1", "1.35")),
+            (after_harm("1.34", true, Some(Ending::Completed)), told("run-0", "1.35")),
+            (after_harm("1.35", true, Some(Ending::Completed)), None),
+            (after_harm("1.36", false, Some(Ending::Completed)), None),
+            (after_harm("1.35", true, gone("TargetGone")), None),
+            (after_harm("1.35", true, gone("AnotherCluster")), None),
+        ] {
+            assert_eq!(by(harm(&lease, None)), stands, "{lease:?}");
+        }
+    }
+
+    #[test]
+    fn a_way_back_does_not_lower_what_counts_as_having_come_through() {
+        let back = Lease {
+            from: "1.35".parse().unwrap(),
+            target: "1.34".parse().unwrap(),
+            ..lease("dev", true, halted())
+        };
+        assert_eq!(by(harm(&back, None)), Some(("run-1".to_owned(), "1.35".to_owned())));
+    }
+
+    #[test]
+    fn who_is_replaced_by_another_run_harmed_nothing() {
+        let (_, mut cluster) = cluster("d", "dev");
+        cluster.version = "1.34".parse().unwrap();
+        let superseded = Ending::Halted {
+            code: SUPERSEDED.into(),
+            message: "another was asked for".into(),
+            next_action: "see it".into(),
+        };
+        let replaced = lease("dev", true, superseded.clone());
+        assert_eq!(by(inherited(&replaced, &cluster)), None);
+        assert!(harm(&replaced, Some(&cluster)).is_some(), "while nobody goes on, it is left midway");
+        let earlier = after_harm("1.35", true, Some(superseded));
+        assert_eq!(by(inherited(&earlier, &cluster)), Some(("run-0".to_owned(), "1.35".to_owned())));
+        assert!(inherited(&lease("dev", true, halted()), &cluster).is_some());
+        cluster.created_at += jiff::SignedDuration::from_hours(1);
+        assert_eq!(by(inherited(&earlier, &cluster)), None, "another cluster by now");
     }
 
     #[test]

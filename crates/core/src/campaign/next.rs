@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::beyond::{Elsewhere, Harmed};
+use super::beyond::Elsewhere;
 use super::event::{CampaignEvent, Member};
 use super::state::{CampaignState, Over};
 use crate::arn::ClusterArn;
+use crate::command;
 use crate::control::Controls;
 use crate::door::UpgradeRequest;
 use crate::hold::{Hold, switched_off};
 use crate::ids::ApprovalId;
-use crate::ledger::Standing;
+use crate::ledger::{Harm, Standing};
 use crate::policy::{ApprovalRule, Before};
 use crate::waits::{self, later, seconds_between};
 
@@ -256,17 +257,16 @@ fn held(controls: &Controls, now: Timestamp) -> Option<CampaignDecision> {
 
 /// What holds a ring that is not this campaign's own doing.
 fn held_elsewhere(state: &CampaignState, ring: usize, elsewhere: &Elsewhere) -> Option<CampaignDecision> {
-    if let Some((name, harmed)) = elsewhere.failed(state, ring) {
-        let Harmed { cluster, run, code, .. } = harmed;
+    if let Some((name, cluster, Harm { run, code, target })) = elsewhere.failed(state, ring) {
         return Some(CampaignDecision::Stop {
             code: "EarlierRingFailed".into(),
             message: format!(
-                "ring {name} has failures that stand: run {run} of {} stopped with {code}",
+                "ring {name} has failures that stand: run {run} of {} failed with {code}",
                 cluster.name
             ),
             next_action: format!(
-                "put it right and upgrade {} by hand: once its run completes, the next sweep goes on with the rest",
-                cluster.name
+                "put it right and upgrade it by hand ({}): once its run completes, the next sweep goes on with the rest",
+                command::start(&cluster.name, target)
             ),
         });
     }
@@ -335,7 +335,7 @@ fn unapproved(state: &CampaignState, ring: usize, now: Timestamp) -> Option<Camp
 fn ask(approval: ApprovalId, before: String, expires_at: Timestamp, now: Timestamp) -> CampaignDecision {
     let open_s = seconds_between(now, expires_at).max(1);
     CampaignDecision::Ask {
-        text: format!("a yes to {before}: eks-upgrade approve {approval}"),
+        text: format!("a yes to {before}: {}", command::approve(&approval)),
         approval,
         before,
         expires_at,

@@ -160,12 +160,14 @@ mod tests {
         Lease {
             run: "a-1.35-1".parse().unwrap(),
             cluster_created_at: jiff::Timestamp::UNIX_EPOCH,
+            from: "1.34".parse().unwrap(),
             target: "1.35".parse().unwrap(),
             execution: "arn:e".parse().unwrap(),
             fence: Fence(2),
             campaign: None,
             ring: None,
             touched,
+            harm: None,
             ended: Some(Ending::Halted { code: code.into(), message: "m".into(), next_action: "n".into() }),
         }
     }

@@ -149,7 +149,8 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
                 Remedy::Retry { after_s } => due(after_s),
                 Remedy::Wait { after_s } => {
                     let waited_s = progress.waits_since.map_or(0, |since| seconds_between(since, *at));
-                    if failure.code == remedy::RESOURCE_IN_USE && waited_s > IN_USE_S_MAX {
+                    let in_use_s = progress.in_use.map_or(0, |in_use| in_use.seen_s);
+                    if failure.code == remedy::RESOURCE_IN_USE && in_use_s > IN_USE_S_MAX {
                         return Standing::Doomed(failure);
                     }
                     due((waited_s / WAIT_SHARE).clamp(after_s, WAIT_S_MAX.max(after_s)))

@@ -11,6 +11,7 @@ use crate::ledger::RunState;
 use crate::observe::{NOT_VISIBLE_YET_S, World};
 use crate::plan::{Hop, StepKind};
 use crate::remedy::{Failure, Remedy};
+use crate::version::Minor;
 use crate::waits::seconds_between;
 
 /// Why the run goes no further, or not now, whatever its steps are. What is half done is taken back before it halts.
@@ -73,7 +74,9 @@ pub fn calls_back(state: &RunState, cluster: &Cluster, now: Timestamp) -> Option
 /// or on. A halt or a wait.
 #[must_use]
 pub fn turned(state: &RunState, cluster: &Cluster, now: Timestamp) -> Option<Decision> {
-    let hop = state.plan.as_ref()?.hops.last()?;
+    let Some(hop) = state.plan.as_ref().and_then(|plan| plan.hops.last()) else {
+        return made_anew(state, cluster).or_else(|| moved_past(state, cluster, state.opened.from));
+    };
     let world = World { cluster: Some(Found::Is(cluster.clone())), ..World::default() };
     world_turned(state, hop, &world, now)
 }
@@ -88,12 +91,11 @@ fn world_turned(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> O
         Found::Gone => {
             halt("TargetGone", format!("cluster {name} no longer exists"), "nothing is left to do")
         }
-        Found::Is(cluster) if cluster.created_at != state.opened.cluster_created_at => halt(
-            "AnotherCluster",
-            format!("cluster {name} was deleted and made anew at {}", cluster.created_at),
-            "start an upgrade of the new cluster if it needs one",
-        ),
         Found::Is(cluster) => {
+            let another = made_anew(state, cluster);
+            if another.is_some() {
+                return another;
+            }
             let reached = reached(state, hop);
             if reached.is_some_and(|reached| cluster.version < reached) {
                 // EKS's reads lag behind its writes: right after an update they may show the version before.
@@ -112,24 +114,42 @@ fn world_turned(state: &RunState, hop: &Hop, world: &World, now: Timestamp) -> O
             }
             // On the way back the cluster starts above where it goes.
             let start = state.plan.as_ref().filter(|plan| plan.rolls_back.is_some()).map(|plan| plan.from);
-            let highest = start.unwrap_or(hop.to).max(state.opened.target);
-            if cluster.version > highest {
-                return halt(
-                    "MovedPastTarget",
-                    format!(
-                        "somebody took {name} to {}, past the target {}",
-                        cluster.version, state.opened.target
-                    ),
-                    "start again with a target at or above the version it has now",
-                );
-            }
-            None
+            moved_past(state, cluster, start.unwrap_or(hop.to))
         }
     }
 }
 
+/// A halt where the cluster is another one by now.
+fn made_anew(state: &RunState, cluster: &Cluster) -> Option<Decision> {
+    (cluster.created_at != state.opened.cluster_created_at).then(|| Decision::Halt {
+        code: "AnotherCluster".into(),
+        message: format!(
+            "cluster {} was deleted and made anew at {}",
+            state.opened.cluster.name, cluster.created_at
+        ),
+        next_action: "start an upgrade of the new cluster if it needs one".into(),
+    })
+}
+
+/// A halt where somebody took the cluster past `highest`, which the run has seen it at or takes it to, and the target.
+fn moved_past(state: &RunState, cluster: &Cluster, highest: Minor) -> Option<Decision> {
+    let target = state.opened.target;
+    (cluster.version > highest.max(target)).then(|| Decision::Halt {
+        code: "MovedPastTarget".into(),
+        message: format!(
+            "somebody took {} to {}, past the target {target}",
+            state.opened.cluster.name, cluster.version
+        ),
+        next_action: if state.opened.roll_back {
+            "find out who took it there, and why, before it is taken back".into()
+        } else {
+            "start again with a target at or above the version it has now".into()
+        },
+    })
+}
+
 /// The control-plane version that the run has brought the cluster to, as far as the ledger knows.
-fn reached(state: &RunState, hop: &Hop) -> Option<crate::version::Minor> {
+fn reached(state: &RunState, hop: &Hop) -> Option<Minor> {
     let plan = state.plan.as_ref()?;
     // A way back that has begun may be seen to have ended before its update says so.
     let back = plan.steps().find_map(|step| match &step.kind {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Decision, Standing, WaitFor};
 use crate::cluster::Resource;
+use crate::command;
 use crate::control::Controls;
 use crate::hold::{Hold, unapproved};
 use crate::ledger::{self, Phase, Progress, RunState};
@@ -100,7 +101,7 @@ fn question(
     };
     let open_s = seconds_between(now, expires_at).max(1);
     let seconds = soonest_s.unwrap_or(u32::MAX).min(QUESTION_PAUSE_S).min(open_s);
-    let text = format!("a yes to {before}: eks-upgrade approve {id}");
+    let text = format!("a yes to {before}: {}", command::approve(&id));
     let expires_s = open_s.saturating_add(60);
     Some(Decision::Ask { approval: id, before, expires_at, expires_s, seconds, text })
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::state::{Foreign, Phase, Progress, RunState, Standing};
+use super::state::{Foreign, InUse, Phase, Progress, RunState, Standing};
 use super::{Done, Ending, Entry, Event, LedgerError};
 use crate::control::Answer;
 use crate::health::Vitals;
@@ -19,7 +19,7 @@ impl RunState {
             return Err(illegal(entry, "the run is over"));
         }
         match &entry.event {
-            Event::Opened { .. } => return Err(illegal(entry, "the run is open already")),
+            Event::Opened(_) => return Err(illegal(entry, "the run is open already")),
             Event::Resumed { .. } => {}
             Event::CalledOff { failure } => self.call_off(failure),
             Event::Planned { plan } => self.take_plan(entry, plan)?,
@@ -123,7 +123,7 @@ impl RunState {
         };
         let (update, since) = (update.clone(), *since);
         progress.phase = Phase::InFlight { update, since, known_at: entry.at };
-        progress.waits_since = None;
+        (progress.waits_since, progress.in_use) = (None, None);
         Ok(())
     }
 
@@ -374,6 +374,11 @@ impl RunState {
         }
         let waits = matches!(failure.remedy, Remedy::Wait { .. });
         progress.waits_since = waits.then(|| progress.waits_since.unwrap_or(at));
+        progress.in_use = match failure.code.as_str() {
+            crate::remedy::RESOURCE_IN_USE if waits => Some(InUse::after(progress.in_use, at)),
+            _ if waits => progress.in_use,
+            _ => None,
+        };
         progress.eviction_failed |= failure.code == crate::remedy::POD_EVICTION_FAILURE;
         progress.conflicted |= failure.code == crate::remedy::CONFIGURATION_CONFLICT;
         progress

@@ -1,18 +1,15 @@
 //! What happens in a run, one event each.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::arn::ClusterArn;
+use super::opened::Opened;
 use crate::cluster::Resource;
 use crate::control::Answered;
 use crate::decide::{ActionName, WaitFor};
 use crate::health::Vitals;
-use crate::ids::{ApprovalId, CampaignId, ConsentId, ExecutionArn, StepId, Token, UpdateId};
+use crate::ids::{ApprovalId, ConsentId, ExecutionArn, StepId, Token, UpdateId};
 use crate::plan::Plan;
-use crate::policy::Policy;
 use crate::remedy::Failure;
 use crate::roll::{Moved, Paused};
 use crate::version::Minor;
@@ -85,33 +82,7 @@ pub enum Done {
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "event")]
 pub enum Event {
     /// A run began.
-    Opened {
-        /// Of this cluster.
-        cluster: ClusterArn,
-        /// Made then: with the ARN its identity.
-        cluster_created_at: Timestamp,
-        /// From this minor.
-        from: Minor,
-        /// To this one.
-        target: Minor,
-        /// Under this policy, tags and request applied.
-        policy: Box<Policy>,
-        /// As part of this campaign.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        campaign: Option<CampaignId>,
-        /// Because somebody said so.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-        /// When support of `from` ends: standard support, or extended where the cluster is in that.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        support_ends: Option<Timestamp>,
-        /// Whether it takes the control plane back instead of up.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        roll_back: bool,
-        /// With these launch template versions, by node group.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        launch_templates: BTreeMap<String, String>,
-    },
+    Opened(Box<Opened>),
     /// Another execution goes on with the run.
     Resumed {
         /// That execution.

@@ -8,11 +8,13 @@ mod apply;
 mod chain;
 mod entry;
 mod event;
+mod opened;
 mod state;
 mod verify;
 
 pub use chain::{Line, Sealed};
 pub use entry::{Entry, LedgerError};
 pub use event::{Done, Ending, Event};
-pub use state::{Foreign, Opened, Phase, Progress, RunState, Standing};
+pub use opened::{Harm, Opened};
+pub use state::{Foreign, InUse, Phase, Progress, RunState, Standing};
 pub use verify::{Flaw, Head, verify};

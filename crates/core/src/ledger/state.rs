@@ -5,17 +5,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::apply::illegal;
-use super::{Done, Ending, Entry, Event, LedgerError, Sealed};
-use crate::arn::ClusterArn;
+use super::{Done, Ending, Entry, Event, LedgerError, Opened, Sealed};
 use crate::cluster::Resource;
 use crate::decide::{ActionName, WaitFor};
 use crate::health::Vitals;
-use crate::ids::{ApprovalId, CampaignId, Principal, RunId, StepId, Token, UpdateId};
+use crate::ids::{ApprovalId, Principal, RunId, StepId, Token, UpdateId};
 use crate::plan::{Plan, Step, StepKind};
-use crate::policy::Policy;
 use crate::remedy::Failure;
 use crate::roll::{Paused, Roll};
-use crate::version::Minor;
+use crate::waits::seconds_between;
 
 /// Where a step stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +62,29 @@ pub enum Phase {
     },
 }
 
+/// That attempt after attempt found the same thing in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// For how long it was seen so, in seconds; what nobody saw is not counted.
+    pub seen_s: u32,
+    /// When it was seen so last.
+    pub at: Timestamp,
+}
+
+/// Between two looks that are farther apart, in seconds, nobody saw whether something was in use: twice the longest pause
+/// between two attempts.
+const UNSEEN_S: u32 = 7_200;
+
+impl InUse {
+    /// With one more attempt that found it so.
+    #[must_use]
+    pub fn after(before: Option<Self>, at: Timestamp) -> Self {
+        let Some(before) = before else { return Self { seen_s: 0, at } };
+        let since_s = Some(seconds_between(before.at, at)).filter(|since_s| *since_s <= UNSEEN_S);
+        Self { seen_s: before.seen_s.saturating_add(since_s.unwrap_or(0)), at }
+    }
+}
+
 /// A step's story so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
@@ -77,6 +98,8 @@ pub struct Progress {
     pub conflicted: bool,
     /// Since when attempt after attempt ended in nothing but waiting.
     pub waits_since: Option<Timestamp>,
+    /// How long, of that time, somebody else was seen to be changing what it is about.
+    pub in_use: Option<InUse>,
     /// Which action the last attempt was.
     pub last: Option<ActionName>,
     /// How long the update that succeeded took, in seconds.
@@ -97,6 +120,7 @@ impl Progress {
             eviction_failed: false,
             conflicted: false,
             waits_since: None,
+            in_use: None,
             last: None,
             took_s: None,
             roll: None,
@@ -179,31 +203,6 @@ pub struct RunState {
     pub ended: Option<Ending>,
 }
 
-/// How a run was opened.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Opened {
-    /// The cluster.
-    pub cluster: ClusterArn,
-    /// When that cluster was made.
-    pub cluster_created_at: Timestamp,
-    /// The minor it started from.
-    pub from: Minor,
-    /// The minor it goes to.
-    pub target: Minor,
-    /// The policy it runs under.
-    pub policy: Policy,
-    /// The campaign it belongs to.
-    pub campaign: Option<CampaignId>,
-    /// Why, in the words of whoever started it.
-    pub reason: Option<String>,
-    /// When support of `from` ends.
-    pub support_ends: Option<Timestamp>,
-    /// Whether it takes the control plane back instead of up.
-    pub roll_back: bool,
-    /// Launch template versions, by node group.
-    pub launch_templates: BTreeMap<String, String>,
-}
-
 impl RunState {
     /// Reads a whole ledger: checks the chain, then adds it up. `None` for an empty one.
     pub fn read(lines: &[Sealed]) -> Result<Option<Self>, LedgerError> {
@@ -232,37 +231,14 @@ impl RunState {
     }
 
     fn open(entry: &Entry) -> Result<Self, LedgerError> {
-        let Event::Opened {
-            cluster,
-            cluster_created_at,
-            from,
-            target,
-            policy,
-            campaign,
-            reason,
-            support_ends,
-            roll_back,
-            launch_templates,
-        } = &entry.event
-        else {
+        let Event::Opened(opened) = &entry.event else {
             return Err(illegal(entry, "a run begins with opened"));
         };
         Ok(Self {
             run: entry.run.clone(),
             seq: entry.seq,
             hash: String::new(),
-            opened: Opened {
-                cluster: cluster.clone(),
-                cluster_created_at: *cluster_created_at,
-                from: *from,
-                target: *target,
-                policy: (**policy).clone(),
-                campaign: campaign.clone(),
-                reason: reason.clone(),
-                support_ends: *support_ends,
-                roll_back: *roll_back,
-                launch_templates: launch_templates.clone(),
-            },
+            opened: (**opened).clone(),
             opened_at: entry.at,
             updated_at: entry.at,
             plan: None,

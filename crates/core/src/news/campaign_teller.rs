@@ -10,6 +10,7 @@ use super::{Detail, News, NewsKind};
 use crate::campaign::outcome::Outcome;
 use crate::campaign::rule::Tally;
 use crate::campaign::{CampaignEntry, CampaignEvent, CampaignState, Unwell, Wave};
+use crate::command;
 use crate::contract::Notification;
 use crate::ledger::{LedgerError, Sealed};
 use crate::report;
@@ -42,7 +43,7 @@ fn of_line(state: &CampaignState, entry: &CampaignEntry, before: u32) -> Option<
         CampaignEvent::TakenUp { .. } if before == 0 => opened(state),
         CampaignEvent::LeftAlone { clusters, notification } => left_alone(clusters, notification.clone()),
         CampaignEvent::ApprovalAsked { approval, before, expires_at } => {
-            let how = report::approve_command(approval);
+            let how = command::approve(approval);
             let question =
                 Question { id: approval.clone(), before: before.clone(), expires_at: *expires_at, how };
             asked(state, question)

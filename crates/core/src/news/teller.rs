@@ -11,20 +11,18 @@ use super::detail::{
 };
 use super::{Detail, FINDINGS_LISTED_MAX, News, NewsKind};
 use crate::calendar::EXTENDED_SUPPORT_USD_PER_HOUR;
+use crate::command;
 use crate::contract::Notification;
 use crate::decide::WaitFor;
 use crate::finding::{Finding, Level};
 use crate::ids::{StepId, UpdateId};
 use crate::ledger::{Ending, Entry, Event, LedgerError, RunState, Sealed};
 use crate::plan::{Plan, Step, StepKind};
-use crate::remedy::{Failure, Remedy};
+use crate::remedy::{Failure, Remedy, SUPERSEDED};
 use crate::report;
 use crate::version::Minor;
 use crate::waits::seconds_between;
 use crate::way_back::TAKEN_BACK_FOR;
-
-/// The code of a run that ended because somebody asked for another: whoever did knows.
-const SUPERSEDED: &str = "Superseded";
 
 /// All news of a run, from all its lines.
 pub fn of_run(lines: &[Sealed]) -> Result<Vec<News>, LedgerError> {
@@ -106,7 +104,7 @@ fn of_line(state: &RunState, entry: &Entry, past: &Past) -> Option<News> {
     let (kind, text, what, tell) = match &entry.event {
         Event::Planned { plan } => planned(state, plan),
         Event::ApprovalAsked { approval, before, expires_at } => {
-            let how = report::approve_command(approval);
+            let how = command::approve(approval);
             let question =
                 Question { id: approval.clone(), before: before.clone(), expires_at: *expires_at, how };
             asked(state, question)
@@ -133,7 +131,7 @@ fn of_line(state: &RunState, entry: &Entry, past: &Past) -> Option<News> {
         }
         Event::Paused { wait_for, text, until } => paused(state, entry.at, *wait_for, text, *until),
         Event::Ended(ending) => ended(state, ending, past),
-        Event::Opened { .. }
+        Event::Opened(_)
         | Event::Resumed { .. }
         | Event::CalledOff { .. }
         | Event::Intended { .. }

@@ -5,7 +5,7 @@ use crate::arn::ClusterArn;
 use crate::decide::{ActionName, WaitFor};
 use crate::finding::{Code, Finding, Level};
 use crate::ids::{Fence, StepId, Token};
-use crate::ledger::{Ending, Entry, Event, Sealed};
+use crate::ledger::{Ending, Entry, Event, Opened, Sealed};
 use crate::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
 use crate::policy::{NodeHops, NodeStrategy, Policy};
 use crate::remedy::{Failure, Remedy};
@@ -96,18 +96,19 @@ fn cluster() -> ClusterArn {
 }
 
 fn opened() -> Event {
-    Event::Opened {
+    Event::Opened(Box::new(Opened {
         cluster: cluster(),
         cluster_created_at: at(0),
         from: minor(34),
         target: minor(35),
-        policy: Box::new(Policy::default()),
+        policy: Policy::default(),
         campaign: Some("notice-1".parse().unwrap()),
         reason: None,
         support_ends: Some("2026-12-02T00:00:00Z".parse().unwrap()),
         roll_back: false,
         launch_templates: std::collections::BTreeMap::default(),
-    }
+        harm: None,
+    }))
 }
 
 fn control_plane() -> (&'static str, StepKind) {

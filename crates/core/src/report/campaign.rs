@@ -1,8 +1,9 @@
 //! What people are told of a campaign.
 
-use super::{LIFT_COMMAND, minute, reject_command, subject};
+use super::{minute, subject};
 use crate::campaign::rule::Tally;
 use crate::campaign::{CampaignState, Unwell};
+use crate::command;
 use crate::contract::Notification;
 use crate::news::Question;
 
@@ -18,7 +19,7 @@ pub fn of_campaign_question(state: &CampaignState, question: &Question) -> Notif
         format!("A person's yes is wanted before: {before}."),
         format!("Until {}: no answer by then counts as a no, and the campaign stops.", minute(*expires_at)),
         format!("Yes: {how}"),
-        format!("No:  {}", reject_command(id)),
+        format!("No:  {}", command::reject(id)),
     ];
     told(&format!("approval wanted before {before}"), &lines)
 }
@@ -29,7 +30,7 @@ pub fn of_campaign_switch(state: &CampaignState, text: &str) -> Notification {
     let lines = vec![
         about(state),
         format!("No further cluster is begun: {text}."),
-        format!("Wanted of whoever threw it: lift it once that is safe, {LIFT_COMMAND}"),
+        format!("Wanted of whoever threw it: lift it once that is safe, {}", command::LIFT),
         "The campaign goes on by itself within 15 minutes of that.".into(),
     ];
     told(&format!("campaign {} waits for the kill switch", state.campaign), &lines)
@@ -43,11 +44,11 @@ pub fn of_soak(state: &CampaignState, failures: &[Unwell]) -> Notification {
     lines.extend(
         named.map(|one| format!("- {} ({}): {}: {}", one.cluster.name, one.cluster, one.code, one.text)),
     );
-    lines.push(
+    lines.push(format!(
         "Wanted of the clusters' owners: look at them. EKS takes a control plane back within 7 days of its \
-         upgrade, as long as no node is newer: eks-upgrade roll-back CLUSTER"
-            .into(),
-    );
+         upgrade, as long as no node is newer: {}",
+        command::roll_back("CLUSTER")
+    ));
     told(&format!("{} upgraded clusters of campaign {} went bad", failures.len(), state.campaign), &lines)
 }
 

@@ -6,9 +6,9 @@ pub use campaign::{of_campaign_end, of_campaign_question, of_campaign_stop, of_c
 
 use jiff::Timestamp;
 
+use crate::command;
 use crate::contract::Notification;
 use crate::finding::{Finding, Level};
-use crate::ids::ApprovalId;
 use crate::ledger::RunState;
 use crate::news::{Cost, FINDINGS_LISTED_MAX, Question, WayBack};
 use crate::plan::Plan;
@@ -23,24 +23,10 @@ pub const LISTED_MAX: usize = 200;
 /// SNS takes subjects of up to 100 ASCII characters without line breaks.
 const SUBJECT_CHARS_MAX: usize = 100;
 
-/// How a thrown kill switch is lifted.
-const LIFT_COMMAND: &str = "eks-upgrade kill-switch lift --reason \"...\"";
-
-/// The command that says yes to a question.
-#[must_use]
-pub fn approve_command(id: &ApprovalId) -> String {
-    format!("eks-upgrade approve {id} --reason \"...\"")
-}
-
-/// The command that says no to a question.
-fn reject_command(id: &ApprovalId) -> String {
-    format!("eks-upgrade reject {id} --reason \"...\"")
-}
-
 /// The command that takes the control plane of the run's cluster back.
 #[must_use]
 pub fn roll_back_command(state: &RunState) -> String {
-    format!("eks-upgrade roll-back {}", state.opened.cluster.name)
+    command::roll_back(&state.opened.cluster.name)
 }
 
 /// The command that starts what the run was to do again.
@@ -49,7 +35,7 @@ fn again_command(state: &RunState) -> String {
     if opened.roll_back {
         return roll_back_command(state);
     }
-    format!("eks-upgrade start {} --target {}", opened.cluster.name, opened.target)
+    command::start(&opened.cluster.name, opened.target)
 }
 
 /// The message about a plan that may not be carried out.
@@ -63,7 +49,7 @@ pub fn of_block(state: &RunState, plan: &Plan) -> Notification {
     let to = if plan.rolls_back.is_some() { roll_back_command(state) } else { again_command(state) };
     lines.push(format!("Wanted of the cluster's owner: settle what is named above, then {to}"));
     if plan.blocks().any(|finding| finding.code.may_be_overridden()) {
-        lines.push(format!("What may be overridden: eks-upgrade consent {name} override FINDING"));
+        lines.push(format!("What may be overridden: {}", command::consent(name, "override FINDING")));
     }
     lines.extend(deadline(state));
     told(state, &format!("{name}: {way} to {} is blocked", plan.target), lines)
@@ -78,7 +64,7 @@ pub fn of_question(state: &RunState, question: &Question) -> Notification {
         format!("A person's yes is wanted before: {before}."),
         format!("Until {}: no answer by then counts as a no, and the run stops.", minute(*expires_at)),
         format!("Yes: {how}"),
-        format!("No:  {}", reject_command(id)),
+        format!("No:  {}", command::reject(id)),
     ];
     told(state, &format!("approval wanted before {before}"), lines)
 }
@@ -90,7 +76,7 @@ pub fn of_switch(state: &RunState, text: &str) -> Notification {
         about(state),
         format!("Nothing is started: {text}."),
         "What EKS has begun goes on, and is watched to its end.".into(),
-        format!("Wanted of whoever threw it: lift it once that is safe, {LIFT_COMMAND}"),
+        format!("Wanted of whoever threw it: lift it once that is safe, {}", command::LIFT),
         "The run goes on by itself within 15 minutes of that.".into(),
     ];
     lines.extend(paused(state));
@@ -137,6 +123,11 @@ pub fn of_completion(state: &RunState, way_back: Option<&WayBack>) -> Notificati
         lines.push("Wanted of the cluster's owner:".into());
         lines.extend(open);
     }
+    let stands = opened.harm.as_ref().filter(|harm| harm.target > opened.target);
+    lines.extend(stands.map(|harm| {
+        let again = command::start(&opened.cluster.name, harm.target);
+        format!("The failure of run {} still holds its ring back, until this completes: {again}", harm.run)
+    }));
     lines.extend(way_back.map(|WayBack { to, until, how }| {
         format!(
             "EKS can take the control plane back to {to} until {}, as long as no node is newer: {how}",
@@ -248,7 +239,7 @@ pub fn of_left_alone(left_alone: &[LeftAlone]) -> Option<Notification> {
     }
     Some(Notification {
         subject: subject(&format!(
-            "eks-upgrade: {} cluster(s) near the end of support are left alone",
+            "eks-upgrade: {} cluster(s) that need an upgrade are left alone",
             telling.len()
         )),
         message: lines.join("\n"),

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use eks_upgrade_core::control::ConsentScope;
 use eks_upgrade_core::decide::{ActionName, Decision, WaitFor};
+use eks_upgrade_core::ledger::InUse;
 use eks_upgrade_core::plan::Step;
 use eks_upgrade_core::policy::{NodeHops, NodeStrategy};
 use eks_upgrade_core::remedy::{CONFIGURATION_CONFLICT, POD_EVICTION_FAILURE, RESOURCE_IN_USE, Remedy};
 
-use crate::given::{Case, addon_step, ago, control_plane, failure, group, group_step, verify};
+use crate::given::{Case, addon_step, ago, control_plane, failure, group, group_step, now, verify};
 
 const RETRY: Remedy = Remedy::Retry { after_s: 60 };
 const WAIT: Remedy = Remedy::Wait { after_s: 60 };
@@ -140,6 +141,7 @@ fn waiting(code: &str, for_s: i64) -> Case {
     let step = control_plane();
     let mut case = Case::new().planned(&[control_plane()]).failed(&step, code, WAIT, 0);
     case.progress(&step).waits_since = Some(ago(for_s));
+    case.progress(&step).in_use = Some(InUse { seen_s: u32::try_from(for_s).unwrap(), at: now() });
     case
 }
 
@@ -157,6 +159,29 @@ fn what_somebody_else_holds_for_more_than_a_day_wants_a_person() {
         assert_eq!(waiting(RESOURCE_IN_USE, for_s).halts(), RESOURCE_IN_USE);
     }
     assert_eq!(waiting("Throttling", 48 * 3_600).waits().0, WaitFor::NextAttempt);
+}
+
+#[test]
+fn what_waited_for_days_and_was_seen_in_use_for_an_hour_is_not_given_up() {
+    let (hour_s, day_s) = (3_600, 24 * 3_600);
+    let told = |withheld: &[(&str, i64)]| {
+        let begun = Case::new().planned(&[control_plane()]);
+        withheld.iter().fold(begun, |case, (code, ago_s)| case.withhold(&control_plane(), code, WAIT, *ago_s))
+    };
+    for long_ago in [("OutsideWindow", 7 * day_s), (RESOURCE_IN_USE, 7 * day_s)] {
+        let case = told(&[long_ago, (RESOURCE_IN_USE, hour_s), (RESOURCE_IN_USE, 0)]);
+        assert_eq!(case.waits().0, WaitFor::NextAttempt, "{long_ago:?}");
+    }
+    // Now and then EKS did not say.
+    let code = |hours: i64| if hours % 5 == 3 { "Throttling" } else { RESOURCE_IN_USE };
+    let hourly: Vec<(&str, i64)> = (0..=25).rev().map(|hours| (code(hours), hours * hour_s)).collect();
+    assert_eq!(told(&hourly).halts(), RESOURCE_IN_USE);
+    // Four hours of each night are open, and it is in use in each.
+    let nightly =
+        (0..=8).rev().flat_map(|night| (0..=4).rev().map(move |hour| night * day_s + hour * hour_s));
+    let nightly: Vec<(&str, i64)> = nightly.map(|ago_s| (RESOURCE_IN_USE, ago_s)).collect();
+    assert_eq!(told(&nightly).halts(), RESOURCE_IN_USE);
+    assert_eq!(told(&nightly[20..]).waits().0, WaitFor::NextAttempt, "five nights");
 }
 
 fn replan(nodes_each_hop: bool) -> Remedy {

@@ -8,7 +8,7 @@ use eks_upgrade_core::decide::{ActionName, Decision, WaitFor, decide};
 use eks_upgrade_core::guard::{Verdict, guard};
 use eks_upgrade_core::hold::{Hold, hold};
 use eks_upgrade_core::ids::{Fence, StepId, Token};
-use eks_upgrade_core::ledger::{Done, Entry, Event, Phase, Progress, RunState};
+use eks_upgrade_core::ledger::{Done, Entry, Event, Opened, Phase, Progress, RunState};
 use eks_upgrade_core::observe::{World, settle};
 use eks_upgrade_core::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
 use eks_upgrade_core::policy::{NodeHops, NodeStrategy, Policy};
@@ -43,18 +43,19 @@ impl Case {
     pub fn new() -> Self {
         let policy = Policy { approvals: Vec::new(), schedule: Schedule::default(), ..Policy::default() };
         let cluster = cluster();
-        let opened = Event::Opened {
+        let opened = Event::Opened(Box::new(Opened {
             cluster: cluster.arn.clone(),
             cluster_created_at: cluster.created_at,
             from: minor(33),
             target: minor(34),
-            policy: Box::new(policy),
+            policy,
             campaign: None,
             reason: None,
             support_ends: None,
             roll_back: false,
             launch_templates: BTreeMap::new(),
-        };
+            harm: None,
+        }));
         let entry = Entry {
             run: "prod-a-1.34-1".parse().unwrap(),
             seq: 1,
@@ -202,6 +203,21 @@ impl Case {
     /// The step's last attempt failed just now, or so many seconds ago.
     pub fn failed(self, step: &Step, code: &str, remedy: Remedy, ago_s: i64) -> Self {
         self.stands(step, Phase::Failed { failure: failure(code, remedy), at: ago(ago_s) })
+    }
+
+    /// It is recorded that the step was withheld, so many seconds ago.
+    pub fn withhold(mut self, step: &Step, code: &str, remedy: Remedy, ago_s: i64) -> Self {
+        let entry = Entry {
+            run: self.state.run.clone(),
+            seq: self.state.seq + 1,
+            at: ago(ago_s),
+            actor: "arn:aws:states:x:e1".parse().unwrap(),
+            fence: Fence(1),
+            event: Event::Withheld { step: step.id.clone(), failure: failure(code, remedy) },
+            previous: self.state.hash.clone(),
+        };
+        self.state.apply(&entry).unwrap();
+        self
     }
 
     pub fn progress(&mut self, step: &Step) -> &mut Progress {

@@ -3,7 +3,7 @@
 use eks_upgrade_core::cluster::Resource;
 use eks_upgrade_core::decide::{ActionName, WaitFor};
 use eks_upgrade_core::ids::{ApprovalId, Fence, StepId, Token, UpdateId};
-use eks_upgrade_core::ledger::{Ending, Entry, Event, Flaw, Head, Phase, RunState, Sealed, verify};
+use eks_upgrade_core::ledger::{Ending, Entry, Event, Flaw, Head, Opened, Phase, RunState, Sealed, verify};
 use eks_upgrade_core::plan::{Plan, Step, StepKind};
 use eks_upgrade_core::remedy::{Failure, Remedy};
 use proptest::prelude::*;
@@ -28,18 +28,19 @@ pub fn entry(state: Option<&RunState>, event: Event, after_s: i64) -> Entry {
 
 fn opened() -> Event {
     let case = usual();
-    Event::Opened {
+    Event::Opened(Box::new(Opened {
         cluster: case.inventory.cluster.arn.clone(),
         cluster_created_at: case.inventory.cluster.created_at,
         from: case.inventory.cluster.version,
         target: case.target,
-        policy: Box::new(case.policy),
+        policy: case.policy,
         campaign: None,
         reason: None,
         support_ends: None,
         roll_back: false,
         launch_templates: std::collections::BTreeMap::new(),
-    }
+        harm: None,
+    }))
 }
 
 fn steps(plan: &Plan) -> Vec<StepId> {

@@ -66,6 +66,14 @@ impl<E: Eks, L: Ledger + CampaignLedger, X: Sync, T: Time> Campaigning<E, L, X, 
         record.record(|state| state.and_then(|state| looked(state, &seen)).into_iter().collect()).await
     }
 
+    /// The run that a cluster was upgraded by: where the campaign does not know it, the last.
+    async fn run_of(&self, cluster: &ClusterArn, known: Option<RunId>) -> Answer<Option<RunId>> {
+        Ok(match known {
+            Some(run) => Some(run),
+            None => self.ledger.lease(cluster).await?.map(|lease| lease.run),
+        })
+    }
+
     async fn look_at(&self, cluster: ClusterArn, run: Option<RunId>, version: Option<Minor>) -> Answer<Look> {
         let seen = match self.eks.cluster(&cluster).await {
             Ok(seen) => seen,
@@ -77,14 +85,17 @@ impl<E: Eks, L: Ledger + CampaignLedger, X: Sync, T: Time> Campaigning<E, L, X, 
             }
             Err(down) => return Err(down.into()),
         };
-        let baseline = match (&seen, run) {
-            (Found::Is(seen), Some(run)) if !seen.health_issues.is_empty() => {
-                let plan = read(&self.ledger, &run).await?.plan;
-                plan.map_or_else(Vec::new, |plan| plan.baseline.health_issues.into_iter().collect())
-            }
-            _ => Vec::new(),
-        };
-        let unwell = unwell(version, &seen, &baseline).map(|(code, text)| {
+        let mut found = unwell(version, &seen, &[]);
+        // What seems unwell is held against the run: it may have been so before, and be another cluster by now.
+        if let (Some(_), Found::Is(now)) = (&found, &seen)
+            && let Some(run) = self.run_of(&cluster, run).await?
+        {
+            let state = read(&self.ledger, &run).await?;
+            let before = state.plan.map(|plan| plan.baseline.health_issues).unwrap_or_default();
+            let is_same = state.opened.cluster_created_at == now.created_at;
+            found = if is_same { unwell(version, &seen, &before) } else { None };
+        }
+        let unwell = found.map(|(code, text)| {
             let (cluster, code) = (cluster.clone(), code.to_owned());
             Unwell { cluster, code, text }
         });

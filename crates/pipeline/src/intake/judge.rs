@@ -8,7 +8,7 @@ use eks_upgrade_core::campaign::beyond::{RingsStanding, harm};
 use eks_upgrade_core::cluster::{Cluster, Found};
 use eks_upgrade_core::door::{Reach, UpgradeRequest};
 use eks_upgrade_core::ids::CampaignId;
-use eks_upgrade_core::screen::{Lease, LeftAlone, LeftAloneCode, Screened, screen};
+use eks_upgrade_core::screen::{Lease, LeftAlone, LeftAloneCode, Screened, interrupted, not_found, screen};
 use futures_util::{StreamExt, stream};
 
 use super::Intake;
@@ -102,9 +102,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
             {
                 return Ok((Screened::Upgrade(pick_up(arn, &open, campaign)), None));
             }
-            let (cluster, text) = (arn.name.to_string(), "EKS knows no such cluster".to_owned());
-            let left = LeftAlone { cluster, code: LeftAloneCode::NotFound, text };
-            return Ok((Screened::LeftAlone(left), None));
+            return Ok((Screened::LeftAlone(not_found(arn)), None));
         };
         if let Some(left) = taken.by_another(arn, campaign) {
             return Ok((Screened::LeftAlone(left), Some(cluster)));
@@ -116,7 +114,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
             let screened = if self.policy.opted_in(&cluster.tags) {
                 Screened::Upgrade(pick_up(arn, open, campaign))
             } else {
-                Screened::LeftAlone(self.interrupted(arn, open))
+                Screened::LeftAlone(interrupted(arn, open, &self.policy))
             };
             return Ok((screened, Some(cluster)));
         }
@@ -126,21 +124,6 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
         };
         let screened = screen(&cluster, lease.as_ref(), &self.policy, calendar, campaign, self.time.now());
         Ok((screened, Some(cluster)))
-    }
-
-    /// A run that nobody is at work on, of a cluster that automation keeps its hands off.
-    fn interrupted(&self, arn: &ClusterArn, open: &Lease) -> LeftAlone {
-        let (key, value) = (&self.policy.opt_in.key, &self.policy.opt_in.value);
-        LeftAlone {
-            cluster: arn.name.to_string(),
-            code: LeftAloneCode::RunInterrupted,
-            text: format!(
-                "run {run} to {target} was interrupted, and is not gone on with, as the cluster is not tagged \
-                 {key}={value}: eks-upgrade start {arn} --resume {run} does, or the tag",
-                run = open.run,
-                target = open.target,
-            ),
-        }
     }
 
     /// Leaves alone what would be upgraded while its ring, or one before it, has failures that stand. A run that was
@@ -164,7 +147,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
         Ok(())
     }
 
-    /// Looks at the clusters that their last runs harmed and that the trigger does not name: gives those that exist
+    /// Looks at the clusters that their runs harmed and that the trigger does not name: gives those that exist
     /// no more. One that cannot be looked at stays as its lease has it.
     async fn look_at_the_harmed(
         &self,
@@ -173,7 +156,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
     ) -> BTreeSet<ClusterArn> {
         let harmed: Vec<ClusterArn> = leases
             .iter()
-            .filter(|(arn, lease)| !clusters.contains_key(arn) && harm(arn, lease, None).is_some())
+            .filter(|(arn, lease)| !clusters.contains_key(arn) && harm(lease, None).is_some())
             .map(|(arn, _)| arn.clone())
             .filter(|arn| self.reach().check(arn).is_ok())
             .collect();

@@ -114,14 +114,15 @@ fn target_of(
             cluster: cluster.arn.name.clone(),
             current,
             target,
-            why: ": a control plane does not go down here".into(),
+            why: "a control plane goes down by rollBack alone".into(),
         });
     }
     let offered =
         |minor| calendar.get(minor).is_some_and(|release| release.status != SupportStatus::Unsupported);
     if target > current && !current.hops_to(target).all(offered) {
-        let newest = calendar.newest().map_or(String::new(), |newest| format!("; the newest is {newest}"));
-        return Err(DoorError::UnknownTarget { target: target.to_string(), newest });
+        let newest = calendar.newest().map_or(String::new(), |newest| format!("; its newest is {newest}"));
+        let why = format!("EKS does not offer it, or a minor on the way{newest}");
+        return Err(DoorError::UnknownTarget { target: target.to_string(), why });
     }
     Ok(target)
 }
@@ -133,8 +134,8 @@ fn below(cluster: &Cluster, stated: Option<Minor>) -> Result<Minor, DoorError> {
         (Some(below), None) => Ok(below),
         (Some(below), Some(stated)) if below == stated => Ok(below),
         (_, stated) => Err(DoorError::UnknownTarget {
-            target: stated.map_or_else(String::new, |stated| stated.to_string()),
-            newest: format!("; a control plane at {} goes back one minor, and no further", cluster.version),
+            target: stated.map_or_else(|| "a minor lower".to_owned(), |stated| stated.to_string()),
+            why: format!("a control plane at {} goes back one minor, and no further", cluster.version),
         }),
     }
 }

@@ -14,6 +14,7 @@ use eks_upgrade_core::waits::{self, seconds_between};
 use jiff::Timestamp;
 
 use super::admitted::Admitted;
+use super::lease::nothing_to_do;
 use super::{PlanRun, by_hand, planned};
 use crate::error::Answer;
 use crate::journal::Journal;
@@ -39,9 +40,30 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         if admitted.cluster.status == Status::Updating {
             return Ok(self.wait_for_them(&journal.state));
         }
+        if let Some(answer) = self.still(&journal, &admitted.cluster) {
+            return Ok(answer);
+        }
         let back = journal.state.opened.roll_back.then(|| by_hand(&admitted));
         let known = self.known(&admitted.cluster.arn, back).await?;
         let plan = self.propose(&admitted, 1, &known).await?;
+        if plan.hops.is_empty()
+            && let Some(harm) = &journal.state.opened.harm
+            && let Some(why) = nothing_to_do(&admitted, &plan, Some(harm))
+        {
+            let ending = Ending::Halted {
+                code: why.name().into(),
+                message: why.to_string(),
+                next_action: format!(
+                    "put right what is named, and see the failure of run {}; then start again",
+                    harm.run
+                ),
+            };
+            return Ok(PlanAnswer::Blocked {
+                run: journal.state.run.clone(),
+                fence: journal.fence(),
+                ending,
+            });
+        }
         // Another try of this very step may have been faster.
         let unplanned = |state: &RunState| match &state.plan {
             Some(_) => Vec::new(),

@@ -2,15 +2,16 @@
 
 use eks_upgrade_core::arn::{ClusterArn, ClusterName};
 use eks_upgrade_core::calendar::Calendar;
-use eks_upgrade_core::campaign::beyond::harm;
+use eks_upgrade_core::campaign::beyond::{harm, inherited};
 use eks_upgrade_core::cluster::{Cluster, Resource, Status};
+use eks_upgrade_core::command;
 use eks_upgrade_core::contract::{PlanAnswer, PlanRequest};
 use eks_upgrade_core::control::{ConsentScope, Controls};
 use eks_upgrade_core::door::{DoorError, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId};
-use eks_upgrade_core::ledger::{Ending, Event};
+use eks_upgrade_core::ledger::{Ending, Event, Harm, Opened};
 use eks_upgrade_core::plan::Plan;
-use eks_upgrade_core::remedy::{Failure, Remedy};
+use eks_upgrade_core::remedy::{Failure, Remedy, SUPERSEDED};
 use eks_upgrade_core::screen::Lease;
 use jiff::Timestamp;
 
@@ -97,7 +98,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             return self.call_off(arn, lease, message, by).await;
         }
         let ending =
-            Ending::Halted { code: "Superseded".into(), message, next_action: "see the newer run".into() };
+            Ending::Halted { code: SUPERSEDED.into(), message, next_action: "see the newer run".into() };
         if Journal::supersede(&self.ledger, &self.time, lease, by, ending).await? {
             Ok(None)
         } else {
@@ -114,7 +115,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         by: &ExecutionArn,
     ) -> Answer<Option<Journal<'_, L, T>>> {
         let failure = Failure {
-            code: "Superseded".into(),
+            code: SUPERSEDED.into(),
             message: format!("{message}; the nodes that it was replacing are taken back first"),
             resources: Vec::new(),
             remedy: Remedy::Stop,
@@ -150,36 +151,6 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         if admitted.request.roll_back && consent.is_none() { Err(consent_wanted(admitted)) } else { Ok(()) }
     }
 
-    /// Why no run is opened for a plan without steps. One is where the last run halted after it had touched the cluster,
-    /// and nothing is unwell any more: somebody put right what it stopped at, and the end of this run says that the
-    /// failure does not stand. What went back, or was to, is cleared by nobody but who upgrades again.
-    async fn nothing_to_do(
-        &self,
-        admitted: &Admitted,
-        plan: &Plan,
-        last: Option<&Lease>,
-    ) -> Answer<Option<DoorError>> {
-        let cluster = &admitted.cluster;
-        let nothing = ", and neither node groups nor add-ons are behind";
-        let idle = || Ok(Some(not_newer(admitted, format!("{nothing}: there is nothing to do"))));
-        let halted = last.filter(|last| matches!(last.ended, Some(Ending::Halted { .. })));
-        let Some(harmed) = halted.and_then(|last| harm(&cluster.arn, last, Some(cluster))) else {
-            return idle();
-        };
-        let state = read(&self.ledger, &harmed.run).await?;
-        let back = state.opened.roll_back || state.plan.is_some_and(|plan| plan.rolls_back.is_some());
-        if back || harmed.target > cluster.version {
-            return idle();
-        }
-        let blocks = plan.blocks().map(|finding| finding.message.clone());
-        let unwell: Vec<String> = plan.baseline.unwell().map(str::to_owned).chain(blocks).collect();
-        let stands = || {
-            let why = format!("{nothing}; the failure of run {} stands while this is unwell: ", harmed.run);
-            not_newer(admitted, why + &unwell.join("; "))
-        };
-        Ok((!unwell.is_empty()).then(stands))
-    }
-
     /// A new run.
     pub(super) async fn begin(&self, admitted: &Admitted, by: &ExecutionArn) -> Answer<Begun<'_, L, T>> {
         if let Some(run) = &admitted.request.resume {
@@ -194,7 +165,9 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         }
         let arn = &admitted.cluster.arn;
         let seen = self.ledger.lease(arn).await?;
-        let mut events = vec![opened(admitted, self.time.now())];
+        let stands = seen.as_ref().and_then(|last| harm(last, Some(&admitted.cluster)));
+        let harm = seen.as_ref().and_then(|last| inherited(last, &admitted.cluster));
+        let mut events = vec![opened(admitted, harm.clone(), self.time.now())];
         if busy {
             let theirs = self.their_update(&admitted.cluster.arn).await?;
             events.extend(
@@ -203,7 +176,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         } else {
             let plan = self.propose(admitted, 1, &known).await?;
             if plan.hops.is_empty()
-                && let Some(why) = self.nothing_to_do(admitted, &plan, seen.as_ref()).await?
+                && let Some(why) = nothing_to_do(admitted, &plan, stands.as_ref())
             {
                 return match self.taken_meanwhile(arn, by).await? {
                     Some(journal) => Ok(Begun::Already(Box::new(journal))),
@@ -217,12 +190,14 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             let lease = Lease {
                 run: run.clone(),
                 cluster_created_at: admitted.cluster.created_at,
+                from: admitted.cluster.version,
                 target: admitted.target,
                 execution: by.clone(),
                 fence: Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1),
                 campaign: admitted.request.campaign.clone(),
                 ring: admitted.policy.ring.clone(),
                 touched: false,
+                harm,
                 ended: None,
             };
             match Journal::open(&self.ledger, &self.time, arn, lease, seen, events).await? {
@@ -238,20 +213,42 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
     }
 }
 
-fn opened(admitted: &Admitted, now: Timestamp) -> Event {
+/// Why there is no run of a plan without steps. There is one where a failure stands, the cluster is as far as the run
+/// that failed was to take it, and nothing is unwell any more: somebody put right what that run stopped at, and the end
+/// of this one says that the failure does not stand.
+pub(super) fn nothing_to_do(admitted: &Admitted, plan: &Plan, stands: Option<&Harm>) -> Option<DoorError> {
+    let nothing = "neither node groups nor add-ons are behind";
+    let Some(Harm { run, target, .. }) = stands else {
+        return Some(not_newer(admitted, format!("{nothing}, and there is nothing to do")));
+    };
+    if *target > admitted.cluster.version {
+        let why = format!("{nothing}; the failure of run {run} stands until the cluster is at {target}");
+        return Some(not_newer(admitted, why));
+    }
+    let blocks = plan.blocks().map(|finding| finding.message.clone());
+    let unwell: Vec<String> = plan.baseline.unwell().map(str::to_owned).chain(blocks).collect();
+    let why = || {
+        let unwell = unwell.join("; ");
+        format!("{nothing}; the failure of run {run} stands while this is unwell: {unwell}")
+    };
+    (!unwell.is_empty()).then(|| not_newer(admitted, why()))
+}
+
+fn opened(admitted: &Admitted, harm: Option<Harm>, now: Timestamp) -> Event {
     let Admitted { request, cluster, target, policy, calendar } = admitted;
-    Event::Opened {
+    Event::Opened(Box::new(Opened {
         cluster: cluster.arn.clone(),
         cluster_created_at: cluster.created_at,
         from: cluster.version,
         target: *target,
-        policy: Box::new(policy.clone()),
+        policy: policy.clone(),
         campaign: request.campaign.clone(),
         reason: request.reason.clone(),
         support_ends: support_ends(cluster, calendar, now),
         roll_back: request.roll_back,
         launch_templates: request.launch_templates.clone(),
-    }
+        harm,
+    }))
 }
 
 /// When support of the cluster's minor ends: the standard one, or the extended one where it is in that already.
@@ -279,6 +276,6 @@ fn not_newer(admitted: &Admitted, why: String) -> DoorError {
 
 fn consent_wanted(admitted: &Admitted) -> DoorError {
     let cluster = admitted.cluster.arn.name.clone();
-    let how = format!("eks-upgrade roll-back {cluster} --reason WHY gives the consent and starts it");
+    let how = format!("{} gives the consent and starts it", command::roll_back(&cluster));
     DoorError::ConsentWanted { cluster, what: ConsentScope::RollBack.to_string(), how }
 }
