@@ -309,7 +309,7 @@ CASES = [
     Case("execution", "oversized", "with an endless field", upgrade(cluster="wary", **{ENDLESS: 1}), "InvalidRequest", "unknown field"),
     Case("execution", "oversized", "with an endless strategy", upgrade(cluster="wary", strategy=ENDLESS), "InvalidRequest", "unknown variant"),
     Case("execution", "oversized", "with more groups than there can be", upgrade(cluster="wary", launchTemplates={f"group-{number}": "4" for number in range(201)}), "InvalidRequest", "200"),
-    Case("execution", "oversized", "with an endless target", upgrade(cluster="wary", target=ENDLESS), "UnknownTarget", "does not offer"),
+    Case("execution", "oversized", "with an endless target", upgrade(cluster="wary", target=ENDLESS), "UnknownTarget", "is no target"),
     Case("voice", "forged", "without a signature", voice(THROW, lambda url: url.split("&X-Amz-Algorithm")[0]), "Unproven", "has no X-Amz"),
     Case("voice", "forged", "by a token for a cluster", voice(THROW, header="x-k8s-aws-id"), "Unproven", "made for something else"),
     Case("voice", "forged", "by a host that is not STS", voice(THROW, lambda url: url.replace("127.0.0.1", "127.0.0.2")), "Unproven", "not of AWS STS"),

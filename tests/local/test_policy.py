@@ -205,14 +205,24 @@ def test_a_cluster_of_another_account_and_region_is_upgraded_through_its_role(st
     assert version_of(stack, "far") == "1.35"
     assumed = [one for one in stack.sim_requests() if one["operation"] == "AssumeRole" and one["status"] == 200]
     assert assumed, "nobody assumed the spoke's role"
+    opened = json.loads(says(stack, "history", FAR + "far", "--json"))[0]
+    assert opened["cluster"] == FAR + "far"
+    (watched,) = json.loads(says(stack, "watch", FAR + "far", "--json"))["runs"]
+    assert (watched["arn"], watched["ending"]["outcome"]) == (FAR + "far", "completed")
+    assert "give one's ARN" not in says(stack, "history", "far")
 
 
 def test_the_sweep_visits_every_place_and_one_that_refuses_holds_up_no_other(stack: LocalStack) -> None:
     stack.sim("clusters", {**cluster("far-too"), "account": "210987654321", "region": "eu-central-1"})
+    stack.sim("clusters", cluster("untagged", tags={}))
     answer = stack.invoke("intake", {"trigger": "sweep"})
     # The third account's role wants another external id: said, and tried again.
     assert answer["error"]["errorType"] == "EksDenied" and "333333333333" in answer["error"]["errorMessage"], answer
     until(lambda: version_of(stack, "far-too") == "1.35", 120)
+    (left,) = json.loads(says(stack, "left-alone", "untagged", "--json"))
+    assert (left["code"], left["campaign"].startswith("sweep-")) == ("not-opted-in", True), left
+    assert "eks-upgrade:enabled=true" in says(stack, "left-alone", "untagged")
+    assert "nothing is recorded of far-too" in says(stack, "left-alone", "far-too")
 
 
 @pytest.mark.parametrize(
