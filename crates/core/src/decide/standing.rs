@@ -6,7 +6,7 @@ use super::{Action, ActionName, Decision, WaitFor};
 use crate::cluster::Resource;
 use crate::control::{ConsentScope, Controls};
 use crate::hold::{Hold, hold};
-use crate::ledger::{Phase, Progress, RunState};
+use crate::ledger::{InUse, Phase, Progress, RunState};
 use crate::plan::{Plan, Step, StepKind};
 use crate::policy::{NodeHops, NodeStrategy};
 use crate::remedy::{self, Failure, Remedy};
@@ -23,6 +23,9 @@ const WAIT_S_MAX: u32 = 3600;
 /// What somebody else holds for this long, with no update to be seen, needs a person, in seconds: the longest updates
 /// of EKS take hours, not a day.
 const IN_USE_S_MAX: u32 = 24 * 3600;
+/// For how much of that time it has to have been looked at, in seconds, pauses between attempts counted in: a window may
+/// have been closed for days.
+const IN_USE_SEEN_S_MIN: u32 = 3600;
 
 /// How a step stands with regard to starting it.
 pub(super) enum Standing<'a> {
@@ -149,8 +152,7 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
                 Remedy::Retry { after_s } => due(after_s),
                 Remedy::Wait { after_s } => {
                     let waited_s = progress.waits_since.map_or(0, |since| seconds_between(since, *at));
-                    let in_use_s = progress.in_use.map_or(0, |in_use| in_use.seen_s);
-                    if failure.code == remedy::RESOURCE_IN_USE && in_use_s > IN_USE_S_MAX {
+                    if failure.code == remedy::RESOURCE_IN_USE && progress.in_use.is_some_and(too_long) {
                         return Standing::Doomed(failure);
                     }
                     due((waited_s / WAIT_SHARE).clamp(after_s, WAIT_S_MAX.max(after_s)))
@@ -158,6 +160,11 @@ fn progress_of<'a>(state: &'a RunState, step: &Step, controls: &Controls, now: T
             }
         }
     }
+}
+
+/// Whether what is in use is so for too long: two looks that are far apart do not say so.
+fn too_long(in_use: InUse) -> bool {
+    seconds_between(in_use.since, in_use.at) > IN_USE_S_MAX && in_use.seen_s >= IN_USE_SEEN_S_MIN
 }
 
 fn attempts_max(state: &RunState, step: &Step, progress: &Progress) -> u32 {

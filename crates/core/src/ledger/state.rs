@@ -65,6 +65,8 @@ pub enum Phase {
 /// That attempt after attempt found the same thing in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InUse {
+    /// When it was seen so first.
+    pub since: Timestamp,
     /// For how long it was seen so, in seconds; what nobody saw is not counted.
     pub seen_s: u32,
     /// When it was seen so last.
@@ -79,9 +81,9 @@ impl InUse {
     /// With one more attempt that found it so.
     #[must_use]
     pub fn after(before: Option<Self>, at: Timestamp) -> Self {
-        let Some(before) = before else { return Self { seen_s: 0, at } };
-        let since_s = Some(seconds_between(before.at, at)).filter(|since_s| *since_s <= UNSEEN_S);
-        Self { seen_s: before.seen_s.saturating_add(since_s.unwrap_or(0)), at }
+        let Some(before) = before else { return Self { since: at, seen_s: 0, at } };
+        let more_s = Some(seconds_between(before.at, at)).filter(|more_s| *more_s <= UNSEEN_S);
+        Self { seen_s: before.seen_s.saturating_add(more_s.unwrap_or(0)), at, ..before }
     }
 }
 

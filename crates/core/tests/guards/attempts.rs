@@ -141,7 +141,8 @@ fn waiting(code: &str, for_s: i64) -> Case {
     let step = control_plane();
     let mut case = Case::new().planned(&[control_plane()]).failed(&step, code, WAIT, 0);
     case.progress(&step).waits_since = Some(ago(for_s));
-    case.progress(&step).in_use = Some(InUse { seen_s: u32::try_from(for_s).unwrap(), at: now() });
+    case.progress(&step).in_use =
+        Some(InUse { since: ago(for_s), seen_s: u32::try_from(for_s).unwrap(), at: now() });
     case
 }
 
@@ -162,26 +163,26 @@ fn what_somebody_else_holds_for_more_than_a_day_wants_a_person() {
 }
 
 #[test]
-fn what_waited_for_days_and_was_seen_in_use_for_an_hour_is_not_given_up() {
+fn what_is_in_use_is_given_up_after_a_day_of_which_an_hour_was_looked_at() {
     let (hour_s, day_s) = (3_600, 24 * 3_600);
     let told = |withheld: &[(&str, i64)]| {
         let begun = Case::new().planned(&[control_plane()]);
         withheld.iter().fold(begun, |case, (code, ago_s)| case.withhold(&control_plane(), code, WAIT, *ago_s))
     };
-    for long_ago in [("OutsideWindow", 7 * day_s), (RESOURCE_IN_USE, 7 * day_s)] {
-        let case = told(&[long_ago, (RESOURCE_IN_USE, hour_s), (RESOURCE_IN_USE, 0)]);
-        assert_eq!(case.waits().0, WaitFor::NextAttempt, "{long_ago:?}");
-    }
+    let waits = |withheld: &[(&str, i64)]| {
+        assert_eq!(told(withheld).waits().0, WaitFor::NextAttempt, "{withheld:?}");
+    };
+    waits(&[("OutsideWindow", 7 * day_s), (RESOURCE_IN_USE, 2 * hour_s), (RESOURCE_IN_USE, 0)]);
+    // In use at the end of one opening, and at the beginning of the next one.
+    waits(&[(RESOURCE_IN_USE, 7 * day_s), (RESOURCE_IN_USE, hour_s / 2), (RESOURCE_IN_USE, 0)]);
+    let for_an_hour = [(RESOURCE_IN_USE, 7 * day_s), (RESOURCE_IN_USE, hour_s), (RESOURCE_IN_USE, 0)];
+    assert_eq!(told(&for_an_hour).halts(), RESOURCE_IN_USE);
     // Now and then EKS did not say.
     let code = |hours: i64| if hours % 5 == 3 { "Throttling" } else { RESOURCE_IN_USE };
     let hourly: Vec<(&str, i64)> = (0..=25).rev().map(|hours| (code(hours), hours * hour_s)).collect();
     assert_eq!(told(&hourly).halts(), RESOURCE_IN_USE);
-    // Four hours of each night are open, and it is in use in each.
-    let nightly =
-        (0..=8).rev().flat_map(|night| (0..=4).rev().map(move |hour| night * day_s + hour * hour_s));
-    let nightly: Vec<(&str, i64)> = nightly.map(|ago_s| (RESOURCE_IN_USE, ago_s)).collect();
-    assert_eq!(told(&nightly).halts(), RESOURCE_IN_USE);
-    assert_eq!(told(&nightly[20..]).waits().0, WaitFor::NextAttempt, "five nights");
+    waits(&hourly[2..]);
+    waits(&[&hourly[..], &[("Throttling", 0)]].concat());
 }
 
 fn replan(nodes_each_hop: bool) -> Remedy {
