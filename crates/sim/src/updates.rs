@@ -44,13 +44,16 @@ fn end(status: &str, errors: Vec<IssueSpec>) -> Beat {
 impl Cluster {
     /// Lets updates that would never end fail at `at`.
     pub(crate) fn end_what_hangs(&mut self, at: Ms) {
-        let hangs = |update: &&mut Update| update.status == "InProgress" && update.beats.is_empty();
+        let ends = |update: &Update| update.beats.iter().any(|(_, beat)| matches!(beat, Beat::End { .. }));
+        let hangs = |update: &&mut Update| update.status == "InProgress" && !ends(update);
         for update in self.updates.iter_mut().filter(hangs) {
             let errors = vec![IssueSpec {
                 code: "Unknown".to_owned(),
                 message: "An internal error occurred.".to_owned(),
                 resource_ids: Vec::new(),
             }];
+            // It may not have come to where it hangs.
+            let at = update.beats.back().map_or(at, |(last, _)| at.max(*last));
             update.beats.push_back((at, end("Failed", errors)));
         }
     }

@@ -45,6 +45,23 @@ fn reads_know_of_an_update_after_at_most_the_visibility() {
 }
 
 #[test]
+fn what_hangs_ends_once_all_is_well_however_far_it_had_come() {
+    for waited_s in [0, 60, 7_200] {
+        let mut story = Story::of(
+            "clusters: [{name: a, version: '1.34', nodegroups: [{name: web, size: 3, version: '1.33'}], \
+             faults: [{match: {operation: UpdateNodegroupVersion}, stuck: true}]}]",
+        );
+        let id = story.start("/clusters/a/node-groups/web/update-version", &json!({"version": "1.34"}));
+        story.wait(waited_s);
+        story.world.advance(story.now);
+        story.world.heal();
+        story.settle(|_| ());
+        let group = &story.cluster()["nodegroups"]["web"];
+        assert_eq!(group["status"], "ACTIVE", "healed after {waited_s} s, update {id}: {group}");
+    }
+}
+
+#[test]
 fn a_node_group_goes_through_its_phases() {
     let mut story = Story::of(WEB);
     story.start("/clusters/a/updates", &json!({"version": "1.35"}));
