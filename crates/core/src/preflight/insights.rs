@@ -12,6 +12,7 @@ use super::Upgrade;
 use super::report::{Hit, report, some_of};
 use crate::cluster::{DeprecatedUse, Insight, InsightCategory, InsightStatus, Inventory};
 use crate::finding::{Code, Finding, Level};
+use crate::version::skew_allows;
 
 /// A client that has been silent for longer is taken to be gone.
 const LIVE_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -22,9 +23,11 @@ const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
 const AMAZON_LINUX_2: &str = "Amazon Linux 2 compatibility";
 /// How the names of those on deprecated APIs begin.
 const DEPRECATED_APIS: &str = "Deprecated APIs removed in Kubernetes";
+/// The insight on kubelets, those of nodes too that no managed node group has.
+const KUBELET_SKEW: &str = "Kubelet version skew";
 /// Insights whose `ERROR` is judged by own arithmetic, and by which.
 const JUDGED_HERE: [(&str, &str); 3] = [
-    ("Kubelet version skew", "the plan rolls nodes before the hop that would be too far for them"),
+    (KUBELET_SKEW, "the plan rolls nodes before the hop that would be too far for them"),
     ("kube-proxy version skew", "the plan moves kube-proxy before the hop that would be too far for it"),
     (
         "EKS add-on version compatibility",
@@ -42,7 +45,7 @@ pub fn of_eks(inventory: &Inventory, upgrade: Upgrade, now: Timestamp) -> Vec<Fi
         .filter(|insight| insight.about.is_none_or(|about| about <= upgrade.target))
         .filter(|insight| insight.name != AMAZON_LINUX_2)
         .collect();
-    let found = insights.iter().flat_map(|insight| judge(insight, upgrade, now));
+    let found = insights.iter().flat_map(|insight| judge(insight, inventory, upgrade, now));
     let stale = stale(&insights, now).map(|hit| (Code::InsightsStale, hit));
     let mut hits: BTreeMap<Code, Vec<Hit>> = BTreeMap::new();
     for (code, hit) in found.chain(stale) {
@@ -51,7 +54,7 @@ pub fn of_eks(inventory: &Inventory, upgrade: Upgrade, now: Timestamp) -> Vec<Fi
     hits.into_iter().flat_map(|(code, hits)| report(code, Ok(hits))).collect()
 }
 
-fn judge(insight: &Insight, upgrade: Upgrade, now: Timestamp) -> Vec<(Code, Hit)> {
+fn judge(insight: &Insight, inventory: &Inventory, upgrade: Upgrade, now: Timestamp) -> Vec<(Code, Hit)> {
     let hit = |level| Hit::new(level, &insight.name, format!("EKS says: {}", insight.reason));
     let evident = insight.name.starts_with(DEPRECATED_APIS) && !insight.deprecated.is_empty();
     match insight.status {
@@ -59,6 +62,14 @@ fn judge(insight: &Insight, upgrade: Upgrade, now: Timestamp) -> Vec<(Code, Hit)
         InsightStatus::Unknown => vec![(Code::InsightError, hit(Level::Unknown))],
         _ if evident => callers(insight, upgrade, now),
         InsightStatus::Warning => vec![(Code::InsightWarning, hit(Level::Warn))],
+        InsightStatus::Error if insight.name == KUBELET_SKEW && !knows_who_lags(inventory) => {
+            let message = format!(
+                "EKS says: {}; no managed node group is that far behind, and other nodes cannot be seen",
+                insight.reason
+            );
+            let next = "replace the nodes that EKS names, then have the insights refreshed";
+            vec![(Code::InsightError, Hit::new(Level::Block, &insight.name, message).then(next))]
+        }
         InsightStatus::Error => match JUDGED_HERE.iter().find(|(name, _)| *name == insight.name) {
             Some((_, how)) => {
                 let message = format!("EKS says: {}; {how}", insight.reason);
@@ -67,6 +78,14 @@ fn judge(insight: &Insight, upgrade: Upgrade, now: Timestamp) -> Vec<(Code, Hit)
             None => vec![(Code::InsightError, hit(Level::Block))],
         },
     }
+}
+
+/// Whether the plan sees the nodes that are too far behind for the next minor: a managed group of them, or every node by
+/// looking inside.
+fn knows_who_lags(inventory: &Inventory) -> bool {
+    let next = inventory.cluster.version.next();
+    inventory.inside.as_ref().is_some_and(|inside| inside.unread.is_none())
+        || inventory.node_groups.iter().any(|group| !skew_allows(next, group.version))
 }
 
 /// Who calls what: a live caller blocks, one that is silent is a memory.

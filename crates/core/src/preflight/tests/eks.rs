@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::super::fixture::{minor, upgrade};
-use crate::cluster::{Cluster, DeprecatedUse, Insight, InsightCategory, InsightStatus, Inventory, Status};
+use crate::cluster::{
+    AmiFamily, Cluster, DeprecatedUse, Insight, InsightCategory, InsightStatus, Inventory, NodeGroup, Status,
+};
 use crate::finding::{Code, Finding, Level};
+use crate::inspection::Inspection;
 use crate::preflight::of_eks;
 
 const NOW: &str = "2026-08-18T09:00:00Z";
@@ -40,7 +43,11 @@ fn used(client: &str, last: Option<&str>) -> DeprecatedUse {
 }
 
 fn judged(insights: Vec<Insight>) -> Vec<Finding> {
-    let inventory = Inventory {
+    of_eks(&cluster(insights), upgrade("1.34", "1.35"), time(NOW))
+}
+
+fn cluster(insights: Vec<Insight>) -> Inventory {
+    Inventory {
         cluster: Cluster {
             arn: "arn:aws:eks:eu-central-1:123456789012:cluster/prod-a".parse().unwrap(),
             created_at: time("2025-01-01T00:00:00Z"),
@@ -57,8 +64,21 @@ fn judged(insights: Vec<Insight>) -> Vec<Finding> {
         catalogue: BTreeMap::new(),
         insights,
         inside: None,
-    };
-    of_eks(&inventory, upgrade("1.34", "1.35"), time(NOW))
+    }
+}
+
+fn node_group(version: &str) -> NodeGroup {
+    NodeGroup {
+        name: "web".into(),
+        version: minor(version),
+        release: None,
+        ami: AmiFamily::Published,
+        launch_template: None,
+        status: Status::Active,
+        size: 3,
+        max_unavailable: 1,
+        health_issues: Vec::new(),
+    }
 }
 
 fn told(insights: Vec<Insight>) -> Vec<(Code, Level)> {
@@ -84,13 +104,33 @@ fn insights_about_later_minors_and_the_way_back_are_not_this_upgrades() {
 
 #[test]
 fn what_the_plan_judges_by_itself_does_not_block() {
-    for name in ["Kubelet version skew", "kube-proxy version skew", "EKS add-on version compatibility"] {
+    for name in ["kube-proxy version skew", "EKS add-on version compatibility"] {
         let error = insight(name, InsightStatus::Error, "1.35");
         assert_eq!(told(vec![error]), [(Code::InsightWarning, Level::Warn)], "{name}");
         let unknown = insight(name, InsightStatus::Unknown, "1.35");
         assert_eq!(told(vec![unknown]), [(Code::InsightError, Level::Unknown)], "{name}");
     }
     assert_eq!(told(vec![insight("Amazon Linux 2 compatibility", InsightStatus::Error, "1.35")]), []);
+}
+
+#[test]
+fn kubelets_too_far_behind_block_unless_the_plan_sees_whose_they_are() {
+    let lag = || vec![insight("Kubelet version skew", InsightStatus::Error, "1.35")];
+    let of = |inventory: &Inventory| -> Vec<(Code, Level)> {
+        let found = of_eks(inventory, upgrade("1.34", "1.35"), time(NOW));
+        found.iter().map(|finding| (finding.code, finding.level)).collect()
+    };
+    let blocks = [(Code::InsightError, Level::Block)];
+    let warns = [(Code::InsightWarning, Level::Warn)];
+    let with = |version: &str| Inventory { node_groups: vec![node_group(version)], ..cluster(lag()) };
+    assert_eq!(of(&cluster(lag())), blocks, "nodes of nobody's");
+    assert_eq!(of(&with("1.32")), blocks, "the group is near enough: others are behind");
+    assert_eq!(of(&with("1.31")), warns, "the plan rolls it first");
+    let unseen = Inspection::unseen(time(NOW), "403 Forbidden");
+    let seen = Inspection { unread: None, ..unseen.clone() };
+    let inside = |inside: Inspection| Inventory { inside: Some(inside), ..with("1.34") };
+    assert_eq!(of(&inside(unseen)), blocks, "it was to be looked inside");
+    assert_eq!(of(&inside(seen)), warns, "every node is judged by itself");
 }
 
 #[test]
