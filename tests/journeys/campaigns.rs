@@ -4,6 +4,7 @@ use eks_upgrade_core::campaign::{CampaignState, Over};
 use eks_upgrade_core::cluster::{Resource, Status};
 use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
 use eks_upgrade_core::control::Answer;
+use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ids::CampaignId;
 use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_core::screen::LeftAloneCode;
@@ -455,6 +456,31 @@ fn a_cluster_that_somebody_finished_is_cleared_by_a_run_that_finds_nothing_left_
 }
 
 #[test]
+fn a_run_that_waited_for_somebody_and_finds_nothing_to_do_clears_no_failure_while_something_is_unwell() {
+    let fleet = failed_late();
+    let failed = fleet.lease("s1").unwrap().run;
+    fleet.eks.change("s1", |cluster| {
+        cluster.node_groups.get_mut("general").unwrap().version = word("1.35");
+        cluster.addons.get_mut("coredns").unwrap().status = Status::Unwell("DEGRADED".into());
+    });
+    let start_while_busy = || {
+        let theirs = Call::UpdateClusterVersion { version: word("1.36") };
+        fleet.eks.somebody_calls("s1", &theirs, 900, Outcome::Failed("IpNotAvailable", "none", &[]));
+        fleet.start(json!({"cluster": "s1", "target": "1.35"})).output()
+    };
+    let unwell = start_while_busy().unwrap_err();
+    assert_eq!(unwell.error, "TargetNotNewer", "{unwell:?}");
+    let lease = fleet.lease("s1").unwrap();
+    assert!(matches!(&lease.ended, Some(Ending::Halted { .. })), "{lease:?}");
+    assert_eq!(lease.harm.map(|harm| harm.run), Some(failed));
+    fleet.eks.change("s1", |cluster| {
+        cluster.addons.get_mut("coredns").unwrap().status = Status::Active;
+    });
+    start_while_busy().unwrap();
+    assert_eq!(fleet.lease("s1").unwrap().ended, Some(Ending::Completed));
+}
+
+#[test]
 fn a_cluster_made_anew_while_its_wave_soaks_is_no_failure_of_it() {
     let fleet = fleet(RINGS, &SMALL[..1]);
     let input = sweep(&fleet).unwrap();
@@ -509,7 +535,7 @@ fn what_fails_by_hand_stops_the_campaign_that_had_not_come_to_it_yet() {
 }
 
 #[test]
-fn a_run_that_another_took_the_place_of_holds_its_ring_until_somebody_finishes_it() {
+fn a_run_that_was_given_up_is_cleared_by_one_that_finds_nothing_left_to_do() {
     let fleet = fleet(RINGS, &SMALL[2..]);
     let mut first = fleet.start(json!({"cluster": "s1", "target": "1.35"}));
     first.until_at("WaitForNodeGroups");

@@ -78,19 +78,8 @@ impl Record {
         let last = self.lines.last().ok_or(Flaw::Missing { line: 1 })?;
         let entry =
             last.open().map_err(|error| Flaw::Unreadable { line: last.seq, why: error.to_string() })?;
-        let lease = Lease {
-            run: state.run.clone(),
-            cluster_created_at: state.opened.cluster_created_at,
-            from: state.opened.from,
-            target: state.opened.target,
-            execution: entry.actor,
-            fence: entry.fence,
-            campaign: state.opened.campaign.clone(),
-            ring: state.opened.policy.ring.clone(),
-            touched: state.touched,
-            harm: state.opened.harm.clone(),
-            ended: state.ended.clone(),
-        };
+        let lease = Lease::of(state.run.clone(), &state.opened, entry.actor, entry.fence);
+        let lease = Lease { touched: state.touched, ended: state.ended.clone(), ..lease };
         Ok(head_item(&Write {
             cluster: &state.opened.cluster,
             lease: &lease,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use eks_upgrade_core::command;
 use eks_upgrade_core::contract::Say;
 use eks_upgrade_core::control::{Consent, ConsentScope};
 use eks_upgrade_core::finding::Code;
@@ -117,8 +118,7 @@ pub async fn give(common: &Common, args: &ConsentArgs) -> anyhow::Result<ExitCod
     let say = Say::Consent { cluster, scope, expires_s: terms.for_s, reason: terms.reason.clone() };
     let answer = voice::say_and_tell(common, &reach, say).await?;
     if let Some(id) = answer.consent.filter(|_| !common.json) {
-        let cluster = &args.cluster;
-        println!("  take it back: eks-upgrade revoke {cluster} {id} --reason TEXT");
+        println!("  take it back: {}", command::revoke(&args.cluster, &id));
     }
     Ok(ExitCode::SUCCESS)
 }

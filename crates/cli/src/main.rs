@@ -168,6 +168,8 @@ mod tests {
             command::consent(cluster, "roll-back"),
             command::roll_back(cluster),
             command::start(cluster, "1.35".parse().unwrap()),
+            command::resume(cluster, &"prod-a-1.35-5f0c2a91".parse().unwrap()),
+            command::revoke(cluster, &"co-5f0c2a91d3e4".parse().unwrap()),
             command::LIFT.to_owned(),
             next_of(POD_EVICTION_FAILURE),
             next_of(CONFIGURATION_CONFLICT),

@@ -97,23 +97,25 @@ impl Reach {
             return Ok(run);
         }
         let runs = self.ledger().runs(RUNS_LOOKED_AT).await?;
-        let of_cluster = |cluster: &ClusterRef| -> Vec<&RunHead> {
-            runs.iter().filter(|head| cluster.is(&head.cluster)).collect()
-        };
-        let of_it = meant.parse().map_or_else(|_| Vec::new(), |cluster| of_cluster(&cluster));
-        let latest = of_it.first().with_context(|| {
+        let latest = meant.parse().ok().map(|cluster| latest_run(&runs, &cluster)).transpose()?.flatten();
+        latest.with_context(|| {
             format!(
                 "no run {meant} in stack {}, and no run of such a cluster; see `eks-upgrade watch`",
                 self.stack
             )
-        })?;
-        let namesakes: BTreeSet<String> = of_it.iter().map(|head| head.cluster.to_string()).collect();
-        if namesakes.len() > 1 {
-            let arns: Vec<String> = namesakes.into_iter().collect();
-            bail!("{} clusters named {meant} have runs; give one's ARN: {}", arns.len(), arns.join(", "));
-        }
-        Ok(latest.run.clone())
+        })
     }
+}
+
+/// The latest run of a cluster, of heads that come newest first. Namesakes of several accounts or Regions are refused.
+fn latest_run(runs: &[RunHead], meant: &ClusterRef) -> anyhow::Result<Option<RunId>> {
+    let of_it: Vec<&RunHead> = runs.iter().filter(|head| meant.is(&head.cluster)).collect();
+    let namesakes: BTreeSet<String> = of_it.iter().map(|head| head.cluster.to_string()).collect();
+    if namesakes.len() > 1 {
+        let arns: Vec<String> = namesakes.into_iter().collect();
+        bail!("{} clusters named {meant} have runs; give one's ARN: {}", arns.len(), arns.join(", "));
+    }
+    Ok(of_it.first().map(|head| head.run.clone()))
 }
 
 /// The clock of the environment.
@@ -123,3 +125,34 @@ pub fn clock() -> anyhow::Result<Clock> {
 
 /// How many of the latest runs are looked through.
 pub const RUNS_LOOKED_AT: i32 = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(run: &str, place: &str) -> RunHead {
+        RunHead {
+            run: run.parse().unwrap(),
+            cluster: format!("arn:aws:eks:{place}:cluster/prod").parse().unwrap(),
+            execution: "arn:e".into(),
+            updated_at: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_latest_run_of_a_cluster_is_meant_and_namesakes_are_not_guessed() {
+        let ours = "us-east-1:123456789012";
+        let runs = [head("prod-2", ours), head("prod-9", "eu-west-1:999999999999"), head("prod-1", ours)];
+        let latest = |runs: &[RunHead], meant: &str| latest_run(runs, &meant.parse().unwrap());
+        let run = |id: &str| Some(id.parse::<RunId>().unwrap());
+        assert_eq!(latest(&runs[..1], "prod").unwrap(), run("prod-2"));
+        assert_eq!(latest(&runs, &runs[0].cluster.to_string()).unwrap(), run("prod-2"));
+        assert_eq!(latest(&runs, &runs[1].cluster.to_string()).unwrap(), run("prod-9"));
+        assert_eq!(latest(&runs, "dev").unwrap(), None);
+        let both = latest(&runs, "prod").unwrap_err().to_string();
+        assert!(
+            both.starts_with("2 clusters named prod") && both.contains("eu-west-1:999999999999"),
+            "{both}"
+        );
+    }
+}

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{Resource, Update, UpdateStatus};
+use eks_upgrade_core::command;
 use eks_upgrade_core::contract::Say;
 use eks_upgrade_core::control::ConsentScope;
 use eks_upgrade_core::door::DoorError;
@@ -82,7 +83,7 @@ pub async fn run(common: &Common, args: &RollBackArgs) -> anyhow::Result<ExitCod
     if !common.json {
         println!("\n{} {}\n  as {}", console::style("✓").green(), answer.text, answer.principal);
         if let Some(id) = &answer.consent {
-            println!("  take it back: eks-upgrade revoke {} {id} --reason TEXT", args.cluster);
+            println!("  take it back: {}", command::revoke(&args.cluster, id));
         }
     }
     start::begin(common, &reach, &args.cluster, &Value::Object(request), args.watch).await

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::ids::ApprovalId;
+use crate::ids::{ApprovalId, ConsentId, RunId};
 use crate::version::Minor;
 
 /// Says yes to a question.
@@ -33,6 +33,18 @@ pub fn roll_back(cluster: impl Display) -> String {
 #[must_use]
 pub fn start(cluster: impl Display, target: Minor) -> String {
     format!("eks-upgrade start {cluster} --target {target}")
+}
+
+/// Goes on with an interrupted run.
+#[must_use]
+pub fn resume(cluster: impl Display, run: &RunId) -> String {
+    format!("eks-upgrade start {cluster} --resume {run}")
+}
+
+/// Lets a consent end now.
+#[must_use]
+pub fn revoke(cluster: impl Display, id: &ConsentId) -> String {
+    format!("eks-upgrade revoke {cluster} {id} --reason \"...\"")
 }
 
 /// Lifts the kill switch.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::arn::ClusterArn;
 use crate::calendar::{Calendar, Due};
 use crate::cluster::{Cluster, Status};
+use crate::command;
 use crate::door::UpgradeRequest;
 use crate::ids::{CampaignId, ExecutionArn, Fence, RunId};
-use crate::ledger::{Ending, Harm};
+use crate::ledger::{Ending, Harm, Opened};
 use crate::observe::word;
 use crate::policy::{PolicyDocument, TargetRule};
 use crate::version::Minor;
@@ -47,6 +48,24 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The lease of a run that was opened so, as it is taken first.
+    #[must_use]
+    pub fn of(run: RunId, opened: &Opened, execution: ExecutionArn, fence: Fence) -> Self {
+        Self {
+            run,
+            cluster_created_at: opened.cluster_created_at,
+            from: opened.from,
+            target: opened.target,
+            execution,
+            fence,
+            campaign: opened.campaign.clone(),
+            ring: opened.policy.ring.clone(),
+            touched: false,
+            harm: opened.harm.clone(),
+            ended: None,
+        }
+    }
+
     /// Whether the run was one of this cluster, and not of an earlier one of its name.
     #[must_use]
     pub fn is_of(&self, cluster: &Cluster) -> bool {
@@ -194,10 +213,11 @@ pub fn interrupted(cluster: &ClusterArn, open: &Lease, policy: &PolicyDocument) 
         cluster: cluster.name.to_string(),
         code: LeftAloneCode::RunInterrupted,
         text: format!(
-            "run {run} to {target} was interrupted, and is not gone on with, as the cluster is not tagged \
-             {key}={value}: eks-upgrade start {cluster} --resume {run} does, or the tag",
-            run = open.run,
-            target = open.target,
+            "run {} to {} was interrupted, and is not gone on with, as the cluster is not tagged {key}={value}: \
+             tag it, or go on by hand ({})",
+            open.run,
+            open.target,
+            command::resume(cluster, &open.run),
         ),
     }
 }

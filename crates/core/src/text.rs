@@ -18,7 +18,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Longest reason that is kept, in characters.
-pub const REASON_CHARS_MAX: usize = 500;
+const REASON_CHARS_MAX: usize = 500;
 
 /// What is wrong with a reason, if anything is. Reasons are kept, and shown on terminals.
 #[must_use]

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{Calendar, SupportStatus};
 use crate::cluster::{Insight, InsightStatus, Inventory, Update, UpdateStatus};
+use crate::command;
 use crate::finding::{Code, Finding, Level};
 use crate::guard::NODES_FIRST;
 use crate::ids::StepId;
@@ -139,15 +140,15 @@ fn newer_nodes(inventory: &Inventory, to: Minor) -> Vec<Finding> {
 }
 
 fn against_it(inventory: &Inventory, insights: &[Insight]) -> Vec<Finding> {
-    let next = "resolve what the insight names, or override it \
-                (eks-upgrade consent CLUSTER override roll-back-insight --reason \"...\")";
+    let override_it = command::consent("CLUSTER", "override roll-back-insight");
+    let next = format!("resolve what the insight names, or override it ({override_it})");
     let mut findings: Vec<Finding> = insights
         .iter()
         .filter(|insight| matches!(insight.status, InsightStatus::Error | InsightStatus::Unknown))
         .map(|insight| {
             let word = if insight.status == InsightStatus::Error { "ERROR" } else { "UNKNOWN" };
             let message = format!("EKS says {word}: {}", insight.reason);
-            Finding::new(Code::RollBackInsight, Level::Block, &insight.name, message, next)
+            Finding::new(Code::RollBackInsight, Level::Block, &insight.name, message, &next)
         })
         .collect();
     if insights.is_empty() {

@@ -32,19 +32,8 @@ impl<'a, L: Ledger, T: Time> Journal<'a, L, T> {
         execution: &ExecutionArn,
     ) -> Answer<Self> {
         let state = read(ledger, run).await?;
-        let lease = Lease {
-            run: run.clone(),
-            cluster_created_at: state.opened.cluster_created_at,
-            from: state.opened.from,
-            target: state.opened.target,
-            execution: execution.clone(),
-            fence,
-            campaign: state.opened.campaign.clone(),
-            ring: state.opened.policy.ring.clone(),
-            touched: state.touched,
-            harm: state.opened.harm.clone(),
-            ended: None,
-        };
+        let lease = Lease::of(run.clone(), &state.opened, execution.clone(), fence);
+        let lease = Lease { touched: state.touched, ..lease };
         Ok(Self { ledger, time, lease, state })
     }
 

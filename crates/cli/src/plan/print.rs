@@ -1,5 +1,6 @@
 //! A plan in the terminal.
 
+use eks_upgrade_core::command;
 use eks_upgrade_core::finding::{Finding, Level};
 use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::preflight::CLUSTER;
@@ -36,7 +37,7 @@ pub fn upgrade(proposal: &Proposal) {
     let steps = plan.steps().count();
     println!("\n{} control-plane upgrade(s), {steps} steps, about {typical}.", plan.upgrades());
     match plan.blocks().count() {
-        0 => println!("Start it: eks-upgrade start {} --target {}", plan.cluster.name, plan.target),
+        0 => println!("Start it: {}", command::start(&plan.cluster.name, plan.target)),
         blocks => println!("{}", console::style(format!("{blocks} finding(s) block it.")).red()),
     }
 }

@@ -176,14 +176,9 @@ impl Elsewhere {
             let of_ring = |lease: &Lease| lease.ring.as_deref().unwrap_or(REST) == name;
             let of_ring: Vec<&(ClusterArn, Lease)> =
                 self.leases.iter().filter(|(_, lease)| of_ring(lease)).collect();
-            let counted = |arn: &ClusterArn| {
-                ours.members.get(arn).is_some_and(|(member, outcome)| {
-                    member.resume.is_some() || matches!(outcome, Some(Outcome::Failed { .. }))
-                })
-            };
             let harmed: Vec<(&ClusterArn, Harm)> = of_ring
                 .iter()
-                .filter(|(arn, _)| !counted(arn))
+                .filter(|(arn, _)| !is_ours_to_count(ours, arn))
                 .filter_map(|(arn, lease)| Some((arn, harm(lease, None)?)))
                 .collect();
             let far = harmed.iter().map(|(_, harm)| harm.target).max()?;
@@ -192,15 +187,23 @@ impl Elsewhere {
             let mut tally = ours.tally(place);
             tally.size += of_ring.iter().filter(|(arn, _)| !ours.members.contains_key(arn)).count();
             tally.failed += harmed.len();
-            let through = |arn: &ClusterArn| {
-                let outcome = ours.members.get(arn).and_then(|(_, outcome)| outcome.as_ref());
-                matches!(outcome, Some(Outcome::Completed { .. }))
+            let counted = |arn: &ClusterArn| {
+                matches!(ours.members.get(arn), Some((_, Some(Outcome::Completed { .. }))))
             };
             tally.completed +=
-                of_ring.iter().filter(|(arn, lease)| came_through(lease) && !through(arn)).count();
+                of_ring.iter().filter(|(arn, lease)| came_through(lease) && !counted(arn)).count();
             let (first, harm) = harmed.into_iter().next()?;
             tally.stops().then(|| (name.to_owned(), first.clone(), harm))
         })
+    }
+}
+
+/// Whether harm to a cluster is in the campaign's own tally, or will be: it failed there, or is to be gone on with there.
+fn is_ours_to_count(ours: &CampaignState, cluster: &ClusterArn) -> bool {
+    match ours.members.get(cluster) {
+        Some((_, Some(outcome))) => matches!(outcome, Outcome::Failed { .. }),
+        Some((member, None)) => member.resume.is_some(),
+        None => false,
     }
 }
 
@@ -212,6 +215,7 @@ pub fn harmed(leases: &[(ClusterArn, Lease)]) -> impl Iterator<Item = &(ClusterA
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::{CampaignEntry, CampaignEvent, Member};
     use crate::ids::Fence;
     use crate::policy::Ring;
 
@@ -279,6 +283,57 @@ mod tests {
             let standing = RingsStanding::of(&rings(), &seen, &[(arn("d"), lease)]);
             assert!(standing.holds_back(&arn("p"), 2).is_none());
         }
+    }
+
+    /// A campaign of these clusters of dev, each with what became of it, and whether its run is to be gone on with.
+    fn campaign(members: Vec<(String, Option<Outcome>, bool)>) -> CampaignState {
+        let campaign: CampaignId = "sweep-1".parse().unwrap();
+        let opened = CampaignEvent::Opened {
+            reason: "the sweep".into(),
+            rings: rings().order,
+            approvals: Vec::new(),
+            clusters_at_once: 10,
+        };
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let entry =
+            CampaignEntry { campaign, seq: 1, at, actor: None, event: opened, previous: String::new() };
+        let mut state = CampaignState::read(&[entry.seal().unwrap()]).unwrap().unwrap();
+        for (name, outcome, resumes) in members {
+            let resume = resumes.then(|| "run-1".parse().unwrap());
+            let member = Member { cluster: arn(&name), ring: 0, target: None, reason: None, resume };
+            state.members.insert(arn(&name), (member, outcome));
+        }
+        state
+    }
+
+    #[test]
+    fn a_campaign_sees_what_others_did_to_its_own_clusters_once() {
+        let stops = |outcome: Option<Outcome>, resumes: bool| {
+            let leases = vec![(arn("d"), lease("dev", true, halted()))];
+            let elsewhere = Elsewhere { leases, ..Elsewhere::default() };
+            elsewhere.failed(&campaign(vec![("d".into(), outcome, resumes)]), 0).is_some()
+        };
+        let untouched = || Some(Outcome::Untouched { code: "LeaseHeld".into() });
+        let failed = Outcome::Failed { run: None, code: "X".into() };
+        assert!(stops(None, false), "it has not come to it yet, and somebody harmed it by hand");
+        assert!(stops(untouched(), false), "somebody else had it");
+        assert!(stops(untouched(), true));
+        assert!(!stops(None, true), "it is to go on with that very run");
+        assert!(!stops(Some(failed), false), "its own rule has counted it, and tolerates it");
+    }
+
+    #[test]
+    fn what_came_through_by_hand_counts_for_a_campaign_that_had_not_come_to_it() {
+        let name = |n: usize| format!("d-{n}");
+        let members = |n: usize| (name(n), None, false);
+        let ours = campaign((0..100).map(members).collect());
+        let mut leases: Vec<(ClusterArn, Lease)> = vec![(arn(&name(0)), lease("dev", true, halted()))];
+        let failed = |leases: &[(ClusterArn, Lease)]| {
+            Elsewhere { leases: leases.to_vec(), ..Elsewhere::default() }.failed(&ours, 0).is_some()
+        };
+        assert!(failed(&leases), "nothing says that the version does no harm");
+        leases.push((arn(&name(1)), lease("dev", true, Ending::Completed)));
+        assert!(!failed(&leases), "one in a hundred is tolerated");
     }
 
     /// A lease of a run whose cluster an earlier one, to 1.35, had harmed.

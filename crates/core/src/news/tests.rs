@@ -5,7 +5,7 @@ use crate::arn::ClusterArn;
 use crate::decide::{ActionName, WaitFor};
 use crate::finding::{Code, Finding, Level};
 use crate::ids::{Fence, StepId, Token};
-use crate::ledger::{Ending, Entry, Event, Opened, Sealed};
+use crate::ledger::{Ending, Entry, Event, Harm, Opened, RunState, Sealed};
 use crate::plan::{Baseline, Hop, Plan, Reversibility, Step, StepKind};
 use crate::policy::{NodeHops, NodeStrategy, Policy};
 use crate::remedy::{Failure, Remedy};
@@ -316,6 +316,22 @@ fn the_way_back_is_told_while_nodes_have_not_followed() {
     let end = story.complete();
     assert_eq!(end.kind, NewsKind::Completed);
     assert!(!end.tell.unwrap().message.contains("roll-back"), "EKS would refuse it");
+}
+
+#[test]
+fn a_failure_of_a_run_that_was_to_go_farther_still_holds_and_is_told() {
+    let (mut story, _) = Story::planned(plan(vec![control_plane()]));
+    story.upgrade();
+    story.complete();
+    let told = |target: u8| {
+        let mut state = RunState::read(&story.lines).unwrap().unwrap();
+        state.opened.harm =
+            Some(Harm { run: "run-0".parse().unwrap(), code: "X".into(), target: minor(target) });
+        crate::report::of_completion(&state, None).message
+    };
+    let holds = told(36);
+    assert!(holds.contains("run run-0 still holds") && holds.contains("--target 1.36"), "{holds}");
+    assert!(!told(35).contains("run-0"), "this one clears it");
 }
 
 #[test]

@@ -23,18 +23,6 @@ const FRESH_FOR: SignedDuration = SignedDuration::from_hours(24);
 const AMAZON_LINUX_2: &str = "Amazon Linux 2 compatibility";
 /// How the names of those on deprecated APIs begin.
 const DEPRECATED_APIS: &str = "Deprecated APIs removed in Kubernetes";
-/// The insight on kubelets, those of nodes too that no managed node group has.
-const KUBELET_SKEW: &str = "Kubelet version skew";
-/// Insights whose `ERROR` is judged by own arithmetic, and by which.
-const JUDGED_HERE: [(&str, &str); 3] = [
-    (KUBELET_SKEW, "the plan rolls nodes before the hop that would be too far for them"),
-    ("kube-proxy version skew", "the plan moves kube-proxy before the hop that would be too far for it"),
-    (
-        "EKS add-on version compatibility",
-        "the plan moves add-ons, and is blocked where one has no version to move to",
-    ),
-];
-
 /// What EKS's upgrade insights come to. Nothing where EKS shows none, which it does for a day after a cluster was made.
 #[must_use]
 pub fn of_eks(inventory: &Inventory, upgrade: Upgrade, now: Timestamp) -> Vec<Finding> {
@@ -62,16 +50,8 @@ fn judge(insight: &Insight, inventory: &Inventory, upgrade: Upgrade, now: Timest
         InsightStatus::Unknown => vec![(Code::InsightError, hit(Level::Unknown))],
         _ if evident => callers(insight, upgrade, now),
         InsightStatus::Warning => vec![(Code::InsightWarning, hit(Level::Warn))],
-        InsightStatus::Error if insight.name == KUBELET_SKEW && !knows_who_lags(inventory) => {
-            let message = format!(
-                "EKS says: {}; no managed node group is that far behind, and other nodes cannot be seen",
-                insight.reason
-            );
-            let next = "replace the nodes that EKS names, then have the insights refreshed";
-            vec![(Code::InsightError, Hit::new(Level::Block, &insight.name, message).then(next))]
-        }
-        InsightStatus::Error => match JUDGED_HERE.iter().find(|(name, _)| *name == insight.name) {
-            Some((_, how)) => {
+        InsightStatus::Error => match judged_here(&insight.name, inventory) {
+            Some(how) => {
                 let message = format!("EKS says: {}; {how}", insight.reason);
                 vec![(Code::InsightWarning, Hit::new(Level::Warn, &insight.name, message))]
             }
@@ -80,8 +60,23 @@ fn judge(insight: &Insight, inventory: &Inventory, upgrade: Upgrade, now: Timest
     }
 }
 
+/// How the plan judges by its own arithmetic what this insight is `ERROR` for, if it does.
+fn judged_here(name: &str, inventory: &Inventory) -> Option<&'static str> {
+    match name {
+        "Kubelet version skew" => knows_who_lags(inventory)
+            .then_some("the plan rolls nodes before the hop that would be too far for them"),
+        "kube-proxy version skew" => {
+            Some("the plan moves kube-proxy before the hop that would be too far for it")
+        }
+        "EKS add-on version compatibility" => {
+            Some("the plan moves add-ons, and is blocked where one has no version to move to")
+        }
+        _ => None,
+    }
+}
+
 /// Whether the plan sees the nodes that are too far behind for the next minor: a managed group of them, or every node by
-/// looking inside.
+/// looking inside. Others are moved by nobody.
 fn knows_who_lags(inventory: &Inventory) -> bool {
     let next = inventory.cluster.version.next();
     inventory.inside.as_ref().is_some_and(|inside| inside.unread.is_none())

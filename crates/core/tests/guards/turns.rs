@@ -124,8 +124,22 @@ fn a_run_is_not_planned_again_for_a_cluster_that_turned() {
         turned(&case.state, &cluster, now())
     };
     assert_eq!(turn(Case::new()), None);
-    let halt = turn(Case::new().at(35));
-    assert!(matches!(halt, Some(Decision::Halt { code, .. }) if code == "MovedPastTarget"));
+    let code = |turned: Option<Decision>| match turned {
+        Some(Decision::Halt { code, .. }) => code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(turn(Case::new().at(35))), "MovedPastTarget");
+    let unplanned = || {
+        let mut case = Case::new();
+        case.state.plan = None;
+        case
+    };
+    assert_eq!(turn(unplanned()), None);
+    assert_eq!(turn(unplanned().at(34)), None, "somebody did what it was to do");
+    assert_eq!(code(turn(unplanned().at(35))), "MovedPastTarget");
+    let mut anew = unplanned().at(35);
+    anew.cluster().created_at = now();
+    assert_eq!(code(turn(anew)), "AnotherCluster");
 }
 
 #[test]

@@ -167,7 +167,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let seen = self.ledger.lease(arn).await?;
         let stands = seen.as_ref().and_then(|last| harm(last, Some(&admitted.cluster)));
         let harm = seen.as_ref().and_then(|last| inherited(last, &admitted.cluster));
-        let mut events = vec![opened(admitted, harm.clone(), self.time.now())];
+        let opened = opened(admitted, harm, self.time.now());
+        let mut events = vec![Event::Opened(Box::new(opened.clone()))];
         if busy {
             let theirs = self.their_update(&admitted.cluster.arn).await?;
             events.extend(
@@ -187,19 +188,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         }
         let run = RunId::opened_by(by, &arn.name, admitted.target);
         if seen.as_ref().is_none_or(|lease| lease.ended.is_some()) {
-            let lease = Lease {
-                run: run.clone(),
-                cluster_created_at: admitted.cluster.created_at,
-                from: admitted.cluster.version,
-                target: admitted.target,
-                execution: by.clone(),
-                fence: Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1),
-                campaign: admitted.request.campaign.clone(),
-                ring: admitted.policy.ring.clone(),
-                touched: false,
-                harm,
-                ended: None,
-            };
+            let fence = Fence(seen.as_ref().map_or(0, |lease| lease.fence.0) + 1);
+            let lease = Lease::of(run.clone(), &opened, by.clone(), fence);
             match Journal::open(&self.ledger, &self.time, arn, lease, seen, events).await? {
                 Some(journal) if busy => return Ok(Begun::Answered(self.wait_for_them(&journal.state))),
                 Some(journal) => return Ok(Begun::Answered(planned(&journal))),
@@ -234,9 +224,9 @@ pub(super) fn nothing_to_do(admitted: &Admitted, plan: &Plan, stands: Option<&Ha
     (!unwell.is_empty()).then(|| not_newer(admitted, why()))
 }
 
-fn opened(admitted: &Admitted, harm: Option<Harm>, now: Timestamp) -> Event {
+fn opened(admitted: &Admitted, harm: Option<Harm>, now: Timestamp) -> Opened {
     let Admitted { request, cluster, target, policy, calendar } = admitted;
-    Event::Opened(Box::new(Opened {
+    Opened {
         cluster: cluster.arn.clone(),
         cluster_created_at: cluster.created_at,
         from: cluster.version,
@@ -248,7 +238,7 @@ fn opened(admitted: &Admitted, harm: Option<Harm>, now: Timestamp) -> Event {
         roll_back: request.roll_back,
         launch_templates: request.launch_templates.clone(),
         harm,
-    }))
+    }
 }
 
 /// When support of the cluster's minor ends: the standard one, or the extended one where it is in that already.

@@ -131,6 +131,8 @@ fn kubelets_too_far_behind_block_unless_the_plan_sees_whose_they_are() {
     let inside = |inside: Inspection| Inventory { inside: Some(inside), ..with("1.34") };
     assert_eq!(of(&inside(unseen)), blocks, "it was to be looked inside");
     assert_eq!(of(&inside(seen)), warns, "every node is judged by itself");
+    let unknown = insight("Kubelet version skew", InsightStatus::Unknown, "1.35");
+    assert_eq!(told(vec![unknown]), [(Code::InsightError, Level::Unknown)]);
 }
 
 #[test]
