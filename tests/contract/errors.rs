@@ -10,6 +10,7 @@ use eks_upgrade_core::ledger::LedgerError;
 use eks_upgrade_core::version::Minor;
 use eks_upgrade_pipeline::error::PipelineError;
 use eks_upgrade_pipeline::ports::{EksDown, LedgerDown};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::machine;
@@ -101,6 +102,8 @@ fn every_door_error() -> Vec<DoorError> {
         DoorError::WrongAccount { cluster: cluster(), theirs: text(), ours: text() },
         DoorError::WrongRegion { cluster: cluster(), theirs: text(), ours: text() },
         DoorError::ClusterNotFound { cluster: cluster(), region: text(), account: text() },
+        DoorError::AnotherCluster { cluster: cluster(), created_at: Timestamp::UNIX_EPOCH },
+        DoorError::NotOptedIn { cluster: cluster(), tag: text() },
         DoorError::ClusterNotActive { cluster: cluster(), status: text() },
         DoorError::TargetNotNewer { cluster: cluster(), current: minor(), target: minor(), why: text() },
         DoorError::UnknownTarget { target: text(), why: text() },
@@ -116,6 +119,8 @@ fn every_door_error() -> Vec<DoorError> {
             | DoorError::WrongAccount { .. }
             | DoorError::WrongRegion { .. }
             | DoorError::ClusterNotFound { .. }
+            | DoorError::AnotherCluster { .. }
+            | DoorError::NotOptedIn { .. }
             | DoorError::ClusterNotActive { .. }
             | DoorError::TargetNotNewer { .. }
             | DoorError::UnknownTarget { .. }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use eks_upgrade_core::news::{
     ApprovalWanted, Blocked, CampaignApprovalWanted, CampaignDetail, CampaignLeftAlone, CampaignOpened,
-    CampaignPaused, CampaignStopped, Completed, Counts, Failed, NewsDetail, Paused, Planned, RolledBack,
-    Started, StepDone, StepFailed, WaveEnded, WaveSoaked, WaveStarted, schemas,
+    CampaignPaused, CampaignStopped, Completed, Counts, Failed, NewsDetail, Overdue, Paused, Planned,
+    RolledBack, Started, StepDone, StepFailed, WaveEnded, WaveSoaked, WaveStarted, schemas,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +48,7 @@ fn every_event_has_an_example_that_is_one() {
             "Started" => again::<NewsDetail<Started>>,
             "Step Done" => again::<NewsDetail<StepDone>>,
             "Paused" => again::<NewsDetail<Paused>>,
+            "Overdue" => again::<NewsDetail<Overdue>>,
             "Step Failed" => again::<NewsDetail<StepFailed>>,
             "Failed" => again::<NewsDetail<Failed>>,
             "Completed" => again::<NewsDetail<Completed>>,

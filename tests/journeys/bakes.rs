@@ -1,10 +1,10 @@
 //! Bakes: after a hop nothing moves for a while, the gates are watched, and a failed one stops or takes back.
 
-use eks_upgrade_core::cluster::{Insight, InsightCategory, InsightStatus, Status};
+use eks_upgrade_core::cluster::{InsightStatus, Status};
 use eks_upgrade_core::ledger::{Done, Event, Phase};
 use eks_upgrade_support::{FakeEks, Fleet, installed};
 
-use crate::story::{Told, upgrade};
+use crate::story::{Told, insight, upgrade};
 
 const MINUTE_S: i64 = 60;
 
@@ -69,22 +69,14 @@ fn each_gate_sees_what_it_is_for() {
             cluster.addons.get_mut("vpc-cni").unwrap().status = Status::Unwell("DEGRADED".into());
         });
     };
-    let insight = |eks: &FakeEks| {
-        let insight = Insight {
-            name: "Cluster health issues".into(),
-            category: InsightCategory::UpgradeReadiness,
-            status: InsightStatus::Error,
-            about: Some("1.35".parse().unwrap()),
-            reason: "webhooks time out".into(),
-            refreshed_at: None,
-            deprecated: Vec::new(),
-        };
-        eks.change("prod-a", |cluster| cluster.insights.push(insight));
+    let insights = |eks: &FakeEks| {
+        let error = insight(InsightStatus::Error, "webhooks time out");
+        eks.change("prod-a", |cluster| cluster.insights.push(error));
     };
     let cases: [(&str, Happens, &str); 3] = [
         ("cluster-health", issue, "Ec2SubnetNotFound"),
         ("addon-health", unwell, "vpc-cni is DEGRADED"),
-        ("insights", insight, "webhooks time out"),
+        ("insights", insights, "webhooks time out"),
     ];
     for (gate, happens, says) in cases {
         let fleet = fleet(&format!("{{duration: 2h, gates: [{gate}]}}"));
@@ -97,16 +89,8 @@ fn each_gate_sees_what_it_is_for() {
 #[test]
 fn a_gate_that_cannot_be_told_is_waited_for_and_then_stops() {
     let fleet = fleet("{duration: 2h, gates: [insights]}");
-    let insight = Insight {
-        name: "Cluster health issues".into(),
-        category: InsightCategory::UpgradeReadiness,
-        status: InsightStatus::Unknown,
-        about: Some("1.35".parse().unwrap()),
-        reason: "not refreshed".into(),
-        refreshed_at: None,
-        deprecated: Vec::new(),
-    };
-    fleet.later(40 * MINUTE_S, |eks| eks.change("prod-a", |cluster| cluster.insights.push(insight)));
+    let unknown = insight(InsightStatus::Unknown, "not refreshed");
+    fleet.later(40 * MINUTE_S, |eks| eks.change("prod-a", |cluster| cluster.insights.push(unknown)));
     let told = upgrade(&fleet, "1.35").halted("BakeUntold");
     let minutes = told.state.updated_at.duration_since(told.state.opened_at).as_mins();
     assert!((190..=225).contains(&minutes), "an hour past its time, not {minutes} min");
@@ -141,6 +125,10 @@ fn each_hop_bakes_and_the_plan_says_what_it_gives_up() {
     let fleet = Fleet::new().under("bake: {duration: 1h}").with(installed("prod-a", "1.33"));
     let told = upgrade(&fleet, "1.35").completed();
     assert_eq!(told.count(|event| matches!(event, Event::Baked { .. })), 2);
-    let findings = &told.state.plan.as_ref().unwrap().findings;
+    let first = told.events.iter().find_map(|event| match event {
+        Event::Planned { plan } => Some(plan),
+        _ => None,
+    });
+    let findings = &first.unwrap().findings;
     assert!(findings.iter().any(|finding| finding.message.contains("gives up the way back")), "{findings:?}");
 }

@@ -1,5 +1,6 @@
 //! Campaigns, from the trigger to the end, on the definitions as they are.
 
+use eks_upgrade_core::campaign::outcome::Outcome as Became;
 use eks_upgrade_core::campaign::{CampaignState, Over};
 use eks_upgrade_core::cluster::{Resource, Status};
 use eks_upgrade_core::contract::{CampaignInput, IntakeAnswer};
@@ -9,7 +10,7 @@ use eks_upgrade_core::ids::CampaignId;
 use eks_upgrade_core::ledger::Ending;
 use eks_upgrade_core::screen::LeftAloneCode;
 use eks_upgrade_pipeline::ports::Time;
-use eks_upgrade_support::{Fleet, Mishap, Outcome, Twist, installed, word};
+use eks_upgrade_support::{Fleet, Installed, Mishap, Outcome, Twist, installed, word};
 use serde_json::json;
 
 const RINGS: &str = "bake: {duration: 0s}\nrings: {order: [{name: dev}, {name: staging}, {name: prod}]}\n";
@@ -89,6 +90,42 @@ fn a_failure_in_staging_stops_the_campaign_and_holds_prod_back_until_it_is_mende
     fleet.pass(86_400);
     let input = sweep(&fleet).unwrap();
     assert_eq!(fleet.start_campaign(&input).output().unwrap()["completed"], 2);
+}
+
+/// What becomes of `p1`, and of what EKS was called for on it, where this happens to it before its wave.
+fn before_its_wave(happens: impl Fn(&mut Installed) + 'static) -> (Option<Became>, String) {
+    let fleet = fleet(RINGS, &SMALL);
+    let input = sweep(&fleet).unwrap();
+    let mut campaign = fleet.start_campaign(&input);
+    campaign.until_at("WaitForSoak");
+    fleet.eks.change("p1", |cluster| happens(cluster));
+    let output = campaign.output().unwrap();
+    assert_eq!(output["completed"], 4, "{output}");
+    let state = state(&fleet, &input);
+    let of_p1 = state.members.into_iter().find(|(arn, _)| arn.name.as_str() == "p1");
+    (of_p1.and_then(|(_, (_, outcome))| outcome), version(&fleet, "p1"))
+}
+
+fn untouched(code: &str) -> Option<Became> {
+    Some(Became::Untouched { code: code.into() })
+}
+
+#[test]
+fn a_cluster_that_was_made_anew_under_its_name_before_its_wave_is_not_the_one_that_was_taken_in() {
+    let made_anew = |installed: &mut Installed| {
+        installed.cluster.created_at = "2026-08-18T10:00:00Z".parse().unwrap();
+        installed.cluster.tags.clear();
+    };
+    assert_eq!(before_its_wave(made_anew), (untouched("AnotherCluster"), "1.34".into()));
+}
+
+#[test]
+fn a_cluster_whose_tag_was_taken_away_before_its_wave_is_left_alone() {
+    let tag = eks_upgrade_core::policy::OptIn::default().key;
+    let taken_away = move |installed: &mut Installed| {
+        installed.cluster.tags.remove(&tag);
+    };
+    assert_eq!(before_its_wave(taken_away), (untouched("NotOptedIn"), "1.34".into()));
 }
 
 #[test]

@@ -304,6 +304,11 @@ fn planning_again_does_not_forgive_what_the_run_has_broken() {
     execution.until_at("WaitForControlPlane");
     fleet.eks.within("prod-a", |inner| inner.crash(true));
     let told = crate::story::told(&fleet, &mut execution).halted("WorkloadsWorse");
-    assert_eq!(told.count(|event| matches!(event, Event::Planned { .. })), 2);
+    let plan = told.state.plan.as_ref().unwrap();
+    assert_eq!(
+        (plan.revision, plan.renewals),
+        (3, 1),
+        "anew before the second hop, and once for the refusal"
+    );
     assert!(told.words().contains("1 pods crashing (before the start 0)"), "{}", told.words());
 }

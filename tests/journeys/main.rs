@@ -20,6 +20,7 @@ mod inside;
 mod kill_switch;
 mod lease;
 mod nodes;
+mod outdated;
 mod people;
 mod rolls;
 mod story;

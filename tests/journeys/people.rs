@@ -29,6 +29,36 @@ fn somebody_elses_upgrade_is_watched_and_then_planned_from_what_is() {
     assert_eq!(told.state.plan.as_ref().unwrap().from.to_string(), "1.34");
 }
 
+/// How often people are told of an overdue update.
+fn overdue(told: &crate::story::Told) -> usize {
+    told.message.matches("longer than it ever should").count()
+}
+
+#[test]
+fn an_update_of_somebody_elses_that_hangs_is_told_once_and_waited_for() {
+    let fleet = Fleet::new().with(installed("prod-a", "1.33"));
+    fleet.eks.somebody_calls("prod-a", &to("1.34"), 5 * 3600, Outcome::Successful);
+    let told = upgrade(&fleet, "1.35").completed();
+    assert_eq!(overdue(&told), 1, "{}", told.message);
+    assert!(told.message.contains("somebody else's update of the control plane"), "{}", told.message);
+}
+
+#[test]
+fn an_update_of_ours_that_hangs_is_told_once_and_waited_for() {
+    for resource in [Resource::ControlPlane, group("general"), crate::story::addon("vpc-cni")] {
+        let fleet = Fleet::new().with(installed("prod-a", "1.34"));
+        fleet.eks.twist(resource.clone(), Twist::Lasts(5 * 3600));
+        let told = upgrade(&fleet, "1.35").completed();
+        assert_eq!(overdue(&told), 1, "{resource}: {}", told.message);
+    }
+}
+
+#[test]
+fn an_update_of_the_usual_length_is_not_overdue() {
+    let told = upgrade(&Fleet::new().with(installed("prod-a", "1.33")), "1.35").completed();
+    assert_eq!(overdue(&told), 0, "{}", told.message);
+}
+
 #[test]
 fn somebody_elses_upgrade_that_fails_leaves_the_whole_way_to_us() {
     let fleet = Fleet::new().with(installed("prod-a", "1.33"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eks_upgrade_core::cluster::Resource;
+use eks_upgrade_core::cluster::{Insight, InsightCategory, InsightStatus, Resource};
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Ending, Event, RunState};
 use eks_upgrade_support::{End, Execution, Fleet};
@@ -142,4 +142,17 @@ pub fn group(name: &str) -> Resource {
 
 pub fn addon(name: &str) -> Resource {
     Resource::AddOn(name.to_owned())
+}
+
+/// What EKS thinks of an upgrade to 1.35.
+pub fn insight(status: InsightStatus, reason: &str) -> Insight {
+    Insight {
+        name: "Cluster health issues".into(),
+        category: InsightCategory::UpgradeReadiness,
+        status,
+        about: Some("1.35".parse().unwrap()),
+        reason: reason.to_owned(),
+        refreshed_at: None,
+        deprecated: Vec::new(),
+    }
 }

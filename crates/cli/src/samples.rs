@@ -34,6 +34,7 @@ pub fn plan() -> Plan {
     ];
     Plan {
         revision: 1,
+        renewals: 0,
         cluster: "arn:aws:eks:us-east-1:123456789012:cluster/prod-a".parse().unwrap(),
         cluster_created_at: Timestamp::UNIX_EPOCH,
         from,

@@ -90,12 +90,10 @@ pub fn outcome(state: &RunState) -> String {
 
 /// How many steps are done, of how many.
 pub fn steps(state: &RunState) -> String {
-    let Some(plan) = &state.plan else { return "–".into() };
-    let (mut done, mut all) = (0, 0);
-    for step in plan.steps() {
-        all += 1;
-        done += usize::from(state.is_done(&step.id));
+    if state.plan.is_none() {
+        return "–".into();
     }
+    let (done, all) = state.steps_done();
     format!("{done}/{all}")
 }
 

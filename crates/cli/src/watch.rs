@@ -12,7 +12,6 @@ use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::finding::{Finding, Level};
 use eks_upgrade_core::ids::RunId;
 use eks_upgrade_core::ledger::{Ending, RunState};
-use eks_upgrade_core::plan::Plan;
 use eks_upgrade_core::waits::seconds_between;
 use eks_upgrade_pipeline::ports::Ledger;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -261,12 +260,11 @@ fn print_runs(runs: &Runs) {
     } else {
         let mut table = show::table(&["cluster", "from", "to", "hops", "steps", "duration", "outcome"]);
         for (label, state) in runs.labelled() {
-            let hops = state.plan.as_ref().map_or(0, Plan::upgrades);
             table.add_row([
                 label,
                 state.opened.from.to_string(),
                 state.opened.target.to_string(),
-                hops.to_string(),
+                state.upgrades().to_string(),
                 show::steps(state),
                 show::duration(seconds_between(state.opened_at, state.updated_at)),
                 show::outcome(state),
@@ -293,12 +291,11 @@ fn print_runs(runs: &Runs) {
 
 fn row(state: &RunState, now: Timestamp) -> serde_json::Value {
     let opened = &state.opened;
+    let (done, all) = state.steps_done();
     json!({
         "cluster": opened.cluster.name, "arn": opened.cluster, "run": state.run, "from": opened.from, "target": opened.target,
         "campaign": opened.campaign, "reason": opened.reason,
-        "steps": state.plan.as_ref().map_or(0, |plan| plan.steps().count()),
-        "stepsDone": state.plan.iter().flat_map(Plan::steps).filter(|step| state.is_done(&step.id)).count(),
-        "hops": state.plan.as_ref().map_or(0, Plan::upgrades),
+        "steps": all, "stepsDone": done, "hops": state.upgrades(),
         "findings": state.plan.as_ref().map(|plan| &plan.findings),
         "openedAt": state.opened_at, "updatedAt": state.updated_at,
         "durationSeconds": seconds_between(state.opened_at, state.updated_at),

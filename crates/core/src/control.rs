@@ -246,6 +246,7 @@ impl Controls {
         for finding in findings.iter_mut().filter(may) {
             if let Some(consent) = self.overriding(finding, now) {
                 finding.level = Level::Warn;
+                finding.overridden_by = Some(consent.id.clone());
                 finding.message =
                     format!("{} (overridden by {}: {})", finding.message, consent.by, consent.reason);
             }

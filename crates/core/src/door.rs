@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +42,12 @@ pub struct UpgradeRequest {
     /// Go on with this run, which was interrupted, as it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<RunId>,
-    /// The campaign that asks.
+    /// The campaign that asks. Automation begins nothing on a cluster that does not carry the tag by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<CampaignId>,
+    /// When the cluster was made that is meant: another of its name is turned away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_created_at: Option<Timestamp>,
 }
 
 /// Why a request was turned away, before any effect.
@@ -84,6 +88,26 @@ pub enum DoorError {
         region: String,
         /// The account.
         account: String,
+    },
+    /// A cluster of that name, and not the one that is meant.
+    #[error(
+        "cluster {cluster} was made anew on {created_at}, after its upgrade was asked for; ask for the new one's"
+    )]
+    AnotherCluster {
+        /// The name.
+        cluster: ClusterName,
+        /// When the one was made that there is.
+        created_at: Timestamp,
+    },
+    /// A cluster whose owner has taken the tag away since a campaign took it in.
+    #[error(
+        "cluster {cluster} is not tagged {tag} any more, and automation leaves it alone; tag it, or upgrade it by hand"
+    )]
+    NotOptedIn {
+        /// The name.
+        cluster: ClusterName,
+        /// The tag, `KEY=VALUE`.
+        tag: String,
     },
     /// A cluster that cannot be upgraded in the state it is in.
     #[error("cluster {cluster} is {status}; it must be ACTIVE to be upgraded")]
@@ -151,6 +175,8 @@ impl DoorError {
             Self::WrongAccount { .. } => "WrongAccount",
             Self::WrongRegion { .. } => "WrongRegion",
             Self::ClusterNotFound { .. } => "ClusterNotFound",
+            Self::AnotherCluster { .. } => "AnotherCluster",
+            Self::NotOptedIn { .. } => "NotOptedIn",
             Self::ClusterNotActive { .. } => "ClusterNotActive",
             Self::TargetNotNewer { .. } => "TargetNotNewer",
             Self::UnknownTarget { .. } => "UnknownTarget",

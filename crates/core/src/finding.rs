@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use about::About;
 
+use crate::ids::ConsentId;
 use crate::preflight;
 
 /// How much a finding weighs.
@@ -283,6 +284,9 @@ pub struct Finding {
     pub message: String,
     /// The next safe thing to do; empty when there is nothing to do.
     pub next_action: String,
+    /// The consent that lets it pass, where it would stand against the plan otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden_by: Option<ConsentId>,
 }
 
 /// Names of the add-ons without which a cluster does not work: trouble with one stops the run.
@@ -302,6 +306,7 @@ impl Finding {
             subject: subject.to_owned(),
             message: message.into(),
             next_action: next_action.into(),
+            overridden_by: None,
         }
     }
 }

@@ -222,6 +222,7 @@ pub fn guard(
             return not_now("NotApproved", format!("no yes to {before} yet"));
         }
         Some(Hold::Never { code, message, next_action }) => return never(code, message, &next_action),
+        Some(Hold::PlanAgain { reason }) => return not_now("PlanOutdated", reason),
     }
     let wanted = action_for(state, step, controls, now);
     if wanted != asked {

@@ -8,7 +8,7 @@ use crate::calendar::EXTENDED_SUPPORT_USD_PER_HOUR;
 use crate::command;
 use crate::control::{ConsentScope, Controls};
 use crate::decide::WaitFor;
-use crate::finding::Code;
+use crate::finding::{Code, Finding};
 use crate::ids::ApprovalId;
 use crate::ledger::{Opened, RunState, Standing};
 use crate::plan::{Step, StepKind};
@@ -46,6 +46,11 @@ pub enum Hold {
         /// The next safe thing to do.
         next_action: String,
     },
+    /// The plan that it stands in does not hold any more, and another has to be made first.
+    PlanAgain {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What holds for longer than this, in seconds, is long: Cluster Autoscaler is not kept paused for it.
@@ -58,7 +63,7 @@ impl Hold {
     pub fn is_long(&self) -> bool {
         match self {
             Self::Until { wait_for: WaitFor::Window, seconds, .. } => *seconds > LONG_S,
-            Self::Until { .. } => false,
+            Self::Until { .. } | Self::PlanAgain { .. } => false,
             Self::Approval { .. } | Self::Never { .. } => true,
         }
     }
@@ -105,8 +110,42 @@ pub fn hold(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) 
     switched_off(controls, now)
         .or_else(|| unconsented(state, step, controls, now))
         .or_else(|| worse(state, step, controls, now))
+        .or_else(|| of_an_earlier_minor(state, step))
         .or_else(|| scheduled(state, step, controls, now))
         .or_else(|| unapproved(state, step, controls, now))
+        .or_else(|| outdated(state, step, controls, now))
+}
+
+/// EKS's insights are about the next minor: each hop of the control plane goes by a plan that was made right below it.
+/// Before a window or an answer is waited for, so that what stands against it is known early.
+fn of_an_earlier_minor(state: &RunState, step: &Step) -> Option<Hold> {
+    let StepKind::ControlPlane { from, .. } = step.kind else { return None };
+    let made_at = state.plan.as_ref()?.from;
+    (made_at < from).then(|| Hold::PlanAgain {
+        reason: format!("the plan was made at {made_at}, and EKS's insights are about the next minor alone"),
+    })
+}
+
+/// How old a plan may be that takes a control plane up, in seconds: EKS makes its insights anew once a day.
+const PLAN_FRESH_S: u32 = 24 * 3600;
+
+/// A control plane goes up on what was found when that was planned: not when it was long ago, as the run waited for a
+/// window or an answer, and not when somebody let a finding pass and has taken that back since, or let it expire.
+fn outdated(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) -> Option<Hold> {
+    let StepKind::ControlPlane { .. } = step.kind else { return None };
+    let plan = state.plan.as_ref()?;
+    let overridden = |finding: &&Finding| finding.overridden_by.is_some();
+    let passes_no_longer = |finding: &&Finding| controls.overriding(finding, now).is_none();
+    if let Some(finding) = plan.findings.iter().filter(overridden).find(passes_no_longer) {
+        let Finding { code, subject, .. } = finding;
+        return Some(Hold::PlanAgain {
+            reason: format!("the consent to override {code} on {subject} has ended"),
+        });
+    }
+    let age_s = seconds_between(plan.made_at, now);
+    (age_s > PLAN_FRESH_S).then(|| Hold::PlanAgain {
+        reason: format!("the plan is {} hours old, and what it found may hold no more", age_s / 3600),
+    })
 }
 
 /// The hold of a thrown kill switch.

@@ -172,6 +172,9 @@ pub struct Hop {
 pub struct Plan {
     /// 1 for a run's first plan; one more each time it was planned again.
     pub revision: u32,
+    /// How many of the plans before were made anew for their age alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renewals: u32,
     /// The cluster.
     pub cluster: ClusterArn,
     /// When that cluster was made; with the ARN its identity.
@@ -198,6 +201,11 @@ pub struct Plan {
     /// Why the control plane goes down and not up, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolls_back: Option<Failure>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What was out of order before anything was touched.

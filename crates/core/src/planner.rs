@@ -11,7 +11,7 @@
 //! - after each hop of the control plane it bakes, with nothing else moving, as long as the policy says;
 //! - vpc-cni moves one minor a call, and is through before any node rolls;
 //! - groups that EKS does not manage follow as node groups do; core components that are no add-ons as add-ons do;
-//! - nodes that follow by themselves are watched once, at the target;
+//! - nodes that follow by themselves are watched at the target, and before a hop that would leave them too far behind;
 //! - what cannot be done is a finding with the next safe action.
 //!
 //! Planning a finished cluster gives no hops.
@@ -111,6 +111,7 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
 
     Plan {
         revision: wish.revision,
+        renewals: 0,
         cluster: cluster.arn.clone(),
         cluster_created_at: cluster.created_at,
         from: cluster.version,
@@ -126,16 +127,22 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
     }
 }
 
+/// What a plan that waited for its window takes to be made anew once that is open, in seconds: EKS makes its insights
+/// anew in one to two minutes.
+const PLAN_AGAIN_S: u32 = 300;
+
 /// A step that no opening holds would wait for ever.
 fn windows_too_short(hops: &[Hop], wish: &Wish<'_>) -> Vec<Finding> {
     let Some(longest) = wish.policy.schedule.longest() else { return Vec::new() };
+    let needs = |step: &Step| {
+        let again_s = if matches!(step.kind, StepKind::ControlPlane { .. }) { PLAN_AGAIN_S } else { 0 };
+        SignedDuration::from_secs(i64::from(step.span.p95_s.saturating_add(again_s)))
+    };
     let steps = hops.iter().flat_map(|hop| &hop.steps);
-    let too_long = steps.filter(|step| {
-        step.kind.work().is_some() && SignedDuration::from_secs(i64::from(step.span.p95_s)) > longest
-    });
-    too_long
+    steps
+        .filter(|step| step.kind.work().is_some() && needs(step) > longest)
         .map(|step| {
-            let needs = SignedDuration::from_secs(i64::from(step.span.p95_s));
+            let needs = needs(step);
             Finding::new(
                 Code::WindowTooShort,
                 Level::Block,

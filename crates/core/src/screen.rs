@@ -191,6 +191,7 @@ pub fn screen(
             resume: None,
             roll_back: false,
             campaign: Some(campaign.clone()),
+            cluster_created_at: Some(cluster.created_at),
         }),
     }
 }

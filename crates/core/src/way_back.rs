@@ -50,6 +50,7 @@ pub fn plan_back(inventory: &Inventory, past: &Past<'_>, wish: &Wish<'_>, now: T
     let support_type = in_extended && !cluster.extended_support;
     Plan {
         revision: wish.revision,
+        renewals: 0,
         cluster: cluster.arn.clone(),
         cluster_created_at: cluster.created_at,
         from,

@@ -13,14 +13,18 @@ use eks_upgrade_core::ids::{CampaignId, digest};
 use eks_upgrade_core::notice;
 use eks_upgrade_core::policy::PolicyDocument;
 use eks_upgrade_core::screen::{LeftAlone, LeftAloneCode, Screened};
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::error::{Answer, PipelineError};
 use crate::ports::{
-    Affected, CampaignLedger, Campaigns, Claim, Eks, Executions, Health, Inbox, Ledger, Time,
+    Affected, CampaignLedger, Campaigns, Claim, Eks, EksDown, Executions, Health, Inbox, Ledger, Time,
 };
 use enrol::{Findings, Wanted};
 use judge::{Judged, begins, not_ours};
+
+/// Places that are asked at once; each has quotas of its own.
+const PLACES_AT_ONCE: usize = 10;
 
 /// The use case.
 pub struct Intake<E, H, L, C, T> {
@@ -119,18 +123,7 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
                 open.failed.get_or_insert(error);
             }
         }
-        let mut all: BTreeSet<ClusterArn> = BTreeSet::new();
-        let mut unseen = None;
-        for place in self.reach().places() {
-            match self.eks.clusters(&place).await {
-                Ok(clusters) => all.extend(clusters),
-                // One account that cannot be reached holds up no other; the sweep is tried again for it.
-                Err(down) => {
-                    tracing::warn!(account = %place.account, region = %place.region, %down, "not swept");
-                    unseen.get_or_insert(down);
-                }
-            }
-        }
+        let (mut all, unseen) = self.listed().await;
         all.extend(self.held().await?);
         // The campaign's name follows from what is due, and what is due does not depend on its name.
         let provisional = CampaignId::of("sweep", &[&key]);
@@ -164,6 +157,27 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Campaigns + Execu
         let answer = self.start(&campaign, &found).await?;
         self.settle(&key, &ours, &[], &found.left_alone, &campaign).await?;
         failed.or(unseen.map(PipelineError::from)).or(open.failed).map_or(Ok(answer), Err)
+    }
+
+    /// The clusters of every place within reach, and the first failure. One account that cannot be reached holds up no
+    /// other; the sweep is tried again for it.
+    async fn listed(&self) -> (BTreeSet<ClusterArn>, Option<EksDown>) {
+        let list = |place: Home| async move {
+            let listed = self.eks.clusters(&place).await;
+            if let Err(down) = &listed {
+                tracing::warn!(account = %place.account, region = %place.region, %down, "not swept");
+            }
+            listed
+        };
+        let places = stream::iter(self.reach().places()).map(list).buffered(PLACES_AT_ONCE);
+        let (mut all, mut unseen) = (BTreeSet::new(), None);
+        for listed in places.collect::<Vec<_>>().await {
+            match listed {
+                Ok(clusters) => all.extend(clusters),
+                Err(down) => unseen = unseen.or(Some(down)),
+            }
+        }
+        (all, unseen)
     }
 
     /// The clusters within reach that a run holds: one that is gone by now is in no list of EKS's.

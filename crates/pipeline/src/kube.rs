@@ -306,7 +306,7 @@ where
         let long = holds.as_ref().is_some_and(Hold::is_long);
         let (held, never) = match holds {
             None => (None, None),
-            Some(Hold::Until { text, .. }) => (Some(text), None),
+            Some(Hold::Until { text, .. } | Hold::PlanAgain { reason: text }) => (Some(text), None),
             Some(Hold::Approval { before, .. }) => (Some(format!("a yes to {before}")), None),
             Some(Hold::Never { code, message, next_action }) => {
                 let (code, resources, remedy) = (code.into(), Vec::new(), Remedy::Stop);

@@ -60,6 +60,17 @@ pub struct Left {
     pub truth: Value,
 }
 
+/// That EKS was asked for its insights about a cluster, and answered.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Where it stands among everything that was recorded.
+    pub place: usize,
+    /// When, in seconds since 1970.
+    pub at_s: i64,
+    /// The cluster's name.
+    pub cluster: String,
+}
+
 /// What EKS said of an update.
 #[derive(Clone, Debug)]
 pub struct Told {
@@ -108,6 +119,8 @@ pub struct Evidence {
     pub inside: Vec<Inside>,
     /// What clusters were at the end.
     pub left: Vec<Left>,
+    /// When EKS was asked for its insights.
+    pub looks: Vec<Look>,
     /// What EKS said of updates.
     pub told: Vec<Told>,
     /// What EKS said of the versions of control planes: where it stands, the cluster's name, the version.
@@ -148,6 +161,10 @@ impl Evidence {
             What::Request { record, said, cluster } => {
                 if let Some(said) = said {
                     self.heard(place, record, said);
+                }
+                if record["operation"] == "ListInsights" && record["error"].is_null() {
+                    let cluster = record["cluster"].as_str().unwrap_or_default().to_owned();
+                    self.looks.push(Look { place, at_s, cluster });
                 }
                 if record["mutated"] == true {
                     let call = accepted(place, at_s, record, cluster.as_ref());

@@ -14,6 +14,7 @@ mod inside;
 mod intent;
 mod lease;
 mod ledger;
+mod readiness;
 mod schedule;
 mod skew;
 mod success;
@@ -123,6 +124,8 @@ pub enum Rule {
     OneMinorUp,
     /// No node is newer than its control plane, or more than three minors older.
     Skew,
+    /// A control plane goes up only on what EKS's insights said within the last day, and since it went up last.
+    Readiness,
     /// Nothing is called outside the windows, or in a freeze.
     Schedule,
     /// Nothing is called by whom the lease has left, and whoever takes it over outdates who had it.
@@ -158,6 +161,7 @@ pub fn judge_each<'a>(lines: impl IntoIterator<Item = (i64, &'a What)>) -> Vec<O
         chain::judge,
         intent::judge,
         skew::judge,
+        readiness::judge,
         schedule::judge,
         lease::judge,
         switch::judge,

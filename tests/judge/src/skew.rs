@@ -10,13 +10,17 @@ use crate::{Objection, Rule};
 const SKEW_MAX: i32 = 3;
 
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Objection> {
-    let calls = evidence.accepted.iter().flat_map(of_call);
+    let calls = evidence.accepted.iter().flat_map(|call| of_call(evidence, call));
     calls.chain(evidence.entries().filter_map(|entry| meant(evidence, entry))).collect()
 }
 
-fn of_call(call: &Accepted) -> Vec<Objection> {
+fn of_call(evidence: &Evidence, call: &Accepted) -> Vec<Objection> {
     match call.operation.as_str() {
-        "UpdateClusterVersion" => control_plane(call),
+        "UpdateClusterVersion" => {
+            let mut objections = control_plane(call);
+            objections.extend(unmanaged(evidence, call));
+            objections
+        }
         "UpdateNodegroupVersion" => node_group(call),
         _ => Vec::new(),
     }
@@ -38,6 +42,22 @@ fn control_plane(call: &Accepted) -> Vec<Objection> {
         }
     }
     objections
+}
+
+/// A node that EKS does not manage, and that the control plane leaves too far behind. EKS's insight says so, which a person
+/// may have overridden.
+fn unmanaged(evidence: &Evidence, call: &Accepted) -> Option<Objection> {
+    let (is, to) = minor(&call.truth["version"]).zip(minor(&call.input["version"]))?;
+    let nodes = call.truth["kubernetes"]["nodes"].as_object().into_iter().flatten();
+    let mut versions = nodes.filter_map(|(name, node)| Some((name, minor(&node["kubeletVersion"])?)));
+    let (name, version) = versions.find(|(_, version)| to > is && to - version > SKEW_MAX)?;
+    let run = &evidence.intent(&call.token, call.place)?.run;
+    let overridden = |scope: &Value| scope["to"] == "override" && scope["finding"] == "insight-error";
+    if evidence.consented(run, call.place, call.at_s, overridden) {
+        return None;
+    }
+    let text = format!("{}: to 1.{to} with node {name} at 1.{version}", call.cluster);
+    Some(Objection { rule: Rule::Skew, at_s: call.at_s, text })
 }
 
 /// EKS refuses more than one minor by itself, so what was meant counts as well: by one from where EKS last said the

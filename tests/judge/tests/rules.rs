@@ -30,8 +30,15 @@ impl Record {
     fn under(policy: Value) -> Self {
         let mut record = Self { lines: Vec::new(), seq: 0, previous: String::new(), made: MADE };
         record.add(What::Policy(policy));
+        record.looks();
         record.ledger(json!({"event": "opened", "cluster": ARN, "clusterCreatedAt": MADE, "target": "1.35"}));
         record
+    }
+
+    /// EKS is asked for its insights.
+    fn looks(&mut self) {
+        let record = json!({"operation": "ListInsights", "cluster": "a", "path": "/clusters/a/insights"});
+        self.add(What::Request { record, said: None, cluster: None });
     }
 
     fn add(&mut self, what: What) {
@@ -146,6 +153,58 @@ fn two_minors_at_once_and_nodes_that_are_too_new_are_objected_to() {
         record.intended("step", "t1");
         record.call(operation, "t1", json!({"version": version}), more);
         assert_eq!(record.broken(), [rule], "{operation}");
+    }
+}
+
+#[test]
+fn a_node_that_eks_does_not_manage_is_not_left_too_far_behind_but_by_a_persons_word() {
+    let consent = |finding: &str| What::Consent {
+        cluster: ARN.into(),
+        scope: json!({"to": "override", "finding": finding}),
+        expires_s: START_S + 60,
+    };
+    for (kubelet, said, broken) in [
+        ("v1.32.9-eks-1", None, vec![]),
+        ("v1.31.9-eks-1", None, vec![Rule::Skew]),
+        ("v1.31.9-eks-1", Some(consent("insight-error")), vec![]),
+        ("v1.31.9-eks-1", Some(consent("surge-room")), vec![Rule::Skew]),
+    ] {
+        let mut record = Record::under(json!({}));
+        said.into_iter().for_each(|said| record.add(said));
+        record.upgrade();
+        for line in &mut record.lines {
+            let What::Request { cluster: Some(cluster), .. } = &mut line.what else { continue };
+            cluster["kubernetes"] = json!({"nodes": {"ip-10-0-1-7": {"kubeletVersion": kubelet}}});
+        }
+        assert_eq!(record.broken(), broken, "{kubelet}");
+    }
+}
+
+#[test]
+fn a_control_plane_goes_up_on_insights_of_its_day_and_minor() {
+    let is_look = |line: &Line| matches!(&line.what, What::Request { record, .. } if record["operation"] == "ListInsights");
+    let mut record = done();
+    record.lines.retain(|line| !is_look(line));
+    assert_eq!(record.broken(), [Rule::Readiness], "nobody looked");
+    for (ago_s, broken) in [(25 * 3600, vec![]), (25 * 3600 + 1, vec![Rule::Readiness])] {
+        let mut record = done();
+        record.lines.iter_mut().filter(|line| is_look(line)).for_each(|line| line.at_s -= ago_s);
+        assert_eq!(record.broken(), broken, "{ago_s} s ago");
+    }
+    for looks_again in [true, false] {
+        let mut record = Record::under(json!({}));
+        record.upgrade();
+        if looks_again {
+            record.looks();
+        }
+        record.intended("1.36/control-plane", "t2");
+        record.call("UpdateClusterVersion", "t2", json!({"version": "1.36"}), json!({}));
+        let What::Request { cluster: Some(cluster), .. } = &mut record.lines.last_mut().unwrap().what else {
+            panic!("a call");
+        };
+        cluster["version"] = json!("1.35");
+        let broken = if looks_again { vec![] } else { vec![Rule::Readiness] };
+        assert_eq!(record.broken(), broken, "looks again: {looks_again}");
     }
 }
 

@@ -108,7 +108,7 @@ const DECISIONS: [&str; 24] = [
 ];
 
 /// Kinds of ledger lines that a simulation can come to.
-const LINES: [&str; 31] = [
+const LINES: [&str; 32] = [
     "opened",
     "resumed",
     "planned",
@@ -137,6 +137,7 @@ const LINES: [&str; 31] = [
     "paused",
     "foreign-update",
     "foreign-update-ended",
+    "overdue",
     "ended completed",
     "ended halted",
     "ended rolled-back",

@@ -102,6 +102,16 @@ fn line(event: &Event) -> (&'static str, String, String) {
         Event::ForeignUpdateEnded { resource, status, .. } => {
             ("not ours", none(), format!("their update of {resource} ended: {status}"))
         }
+        Event::Overdue { step, resource, update, since } => {
+            let whose = if step.is_some() { "update" } else { "somebody else's update" };
+            let step = step.as_ref().map_or_else(none, ToString::to_string);
+            let since = show::minute(*since);
+            (
+                "overdue",
+                step,
+                format!("{whose} {update} of {resource} runs since {since} UTC; it is watched on"),
+            )
+        }
         Event::BakeBegan { step } => {
             ("bake began", step.to_string(), "nothing moves, gates are watched".into())
         }

@@ -2,7 +2,7 @@
 //!
 //! Told by the pipeline's own rules, asked about a run that has just been opened under the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eks_upgrade_core::calendar::Calendar;
 use eks_upgrade_core::cluster::Cluster;
@@ -106,6 +106,7 @@ pub fn just_opened(
         plan: Some(plan.clone()),
         steps: BTreeMap::new(),
         foreign: BTreeMap::new(),
+        overdue: BTreeSet::new(),
         approvals: BTreeMap::new(),
         paused: None,
         vitals: None,
@@ -130,7 +131,7 @@ fn first_step(state: &RunState, plan: &Plan, controls: &Controls, now: Timestamp
     Some(match hold(&unasked, step, &unswitched, now) {
         Some(Hold::Until { seconds, text, .. }) => FirstStep::Later { at: later(now, seconds), text },
         Some(Hold::Never { message, .. }) => FirstStep::Never { text: message },
-        Some(Hold::Approval { .. }) | None => FirstStep::Now,
+        Some(Hold::Approval { .. } | Hold::PlanAgain { .. }) | None => FirstStep::Now,
     })
 }
 

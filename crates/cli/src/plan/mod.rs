@@ -189,7 +189,14 @@ mod tests {
 
     fn blocking(code: Code, subject: &str) -> Finding {
         let (message, next_action) = ("it is not well".to_owned(), String::new());
-        Finding { code, level: Level::Block, subject: subject.to_owned(), message, next_action }
+        Finding {
+            code,
+            level: Level::Block,
+            subject: subject.to_owned(),
+            message,
+            next_action,
+            overridden_by: None,
+        }
     }
 
     #[test]

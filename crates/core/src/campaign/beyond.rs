@@ -300,7 +300,8 @@ mod tests {
         let mut state = CampaignState::read(&[entry.seal().unwrap()]).unwrap().unwrap();
         for (name, outcome, resumes) in members {
             let resume = resumes.then(|| "run-1".parse().unwrap());
-            let member = Member { cluster: arn(&name), ring: 0, target: None, reason: None, resume };
+            let member =
+                Member { cluster: arn(&name), ring: 0, created_at: None, target: None, reason: None, resume };
             state.members.insert(arn(&name), (member, outcome));
         }
         state

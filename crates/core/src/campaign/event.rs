@@ -25,6 +25,10 @@ pub struct Member {
     pub cluster: ClusterArn,
     /// Its ring's place.
     pub ring: usize,
+    /// When it was made: one that was made anew under its name was not taken in. None for a run that is gone on with, which
+    /// knows its cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
     /// Where it goes; none for a run that is gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Minor>,
@@ -50,6 +54,7 @@ impl Member {
             reason: self.reason.clone(),
             resume: self.resume.clone(),
             campaign: Some(campaign.clone()),
+            cluster_created_at: self.created_at,
         }
     }
 }

@@ -251,7 +251,7 @@ fn held(controls: &Controls, now: Timestamp) -> Option<CampaignDecision> {
         Hold::Until { seconds, text, .. } => {
             Some(CampaignDecision::Wait { wait_for: CampaignWait::KillSwitch, seconds, text })
         }
-        Hold::Approval { .. } | Hold::Never { .. } => None,
+        Hold::Approval { .. } | Hold::Never { .. } | Hold::PlanAgain { .. } => None,
     }
 }
 

@@ -147,6 +147,7 @@ mod tests {
         let member = Member {
             cluster: "arn:aws:eks:us-east-1:123456789012:cluster/a".parse().unwrap(),
             ring: 0,
+            created_at: None,
             target: None,
             reason: None,
             resume: None,

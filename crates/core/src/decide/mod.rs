@@ -4,6 +4,7 @@
 //! stop. [`next_hop`] says which hop that is. Both are total: every state has a decision, and a decision to
 //! stop says why and what a person can safely do next.
 
+mod overdue;
 mod standing;
 mod turned;
 mod waiting;
@@ -22,6 +23,7 @@ use crate::plan::{Hop, Plan, Step};
 use crate::remedy::Failure;
 use crate::waits::seconds_between;
 
+pub use overdue::overdue;
 pub use standing::action_for;
 pub use turned::{calls_back, turned};
 

@@ -13,7 +13,7 @@ use crate::remedy::{self, Failure, Remedy};
 use crate::roll::Roll;
 use crate::waits::{later, seconds_between};
 
-/// Plans of one run. Each answers something that changed meanwhile; more than this and somebody has to look.
+/// Plans of one run that answer something that went wrong; more than this and somebody has to look.
 const PLANS_MAX: u32 = 10;
 /// What waits again and again waits this share of the time that it has waited so far: what has lasted for hours will
 /// not be over in a minute, and each try is a line in the ledger.
@@ -73,10 +73,14 @@ impl Standing<'_> {
     }
 
     pub(super) fn wants_other_plan(&self, plan: Option<&Plan>) -> Option<Decision> {
+        if let Self::Held(Hold::PlanAgain { reason }) = self {
+            let reason = reason.clone();
+            return Some(Decision::Replan { reason, nodes_each_hop: false, roll_back: false });
+        }
         let failure = self.doomed()?;
         let plan = plan?;
         // Planning again without end helps nobody.
-        if plan.revision >= PLANS_MAX {
+        if plan.revision.saturating_sub(plan.renewals) >= PLANS_MAX {
             return None;
         }
         let (nodes_each_hop, roll_back) = match failure.remedy {

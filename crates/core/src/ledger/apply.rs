@@ -93,6 +93,15 @@ impl RunState {
                 }
                 self.foreign.remove(resource);
             }
+            Event::Overdue { update, .. } => {
+                let theirs = self.foreign.values().any(|foreign| foreign.update == *update);
+                let ours = self.steps.values().any(
+                    |progress| matches!(&progress.phase, Phase::InFlight { update: ours, .. } if ours == update),
+                );
+                if !(ours || theirs) || !self.overdue.insert(update.clone()) {
+                    return Err(illegal(entry, "no such update is awaited, or it was said before"));
+                }
+            }
             Event::Ended(ending) => {
                 let through = matches!(ending, Ending::Completed | Ending::RolledBack { .. });
                 if through && !self.all_done() {

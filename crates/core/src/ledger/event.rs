@@ -300,6 +300,18 @@ pub enum Event {
         /// How it ended.
         status: String,
     },
+    /// An update takes longer than it ever should. It is watched on.
+    Overdue {
+        /// The step whose update it is; none where it is somebody else's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
+        /// What it changes.
+        resource: Resource,
+        /// The update.
+        update: UpdateId,
+        /// Since when it is known.
+        since: Timestamp,
+    },
     /// The run is over.
     Ended(Ending),
 }

@@ -1,6 +1,6 @@
 //! What the lines of a run add up to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -187,6 +187,8 @@ pub struct RunState {
     pub steps: BTreeMap<StepId, Progress>,
     /// Resources that somebody else is changing.
     pub foreign: BTreeMap<Resource, Foreign>,
+    /// The updates that were said to be overdue.
+    pub overdue: BTreeSet<UpdateId>,
     /// The questions to people.
     pub approvals: BTreeMap<ApprovalId, Standing>,
     /// What it last paused for, if nothing was started since.
@@ -246,6 +248,7 @@ impl RunState {
             plan: None,
             steps: BTreeMap::new(),
             foreign: BTreeMap::new(),
+            overdue: BTreeSet::new(),
             approvals: BTreeMap::new(),
             paused: None,
             vitals: None,
@@ -279,6 +282,23 @@ impl RunState {
     #[must_use]
     pub fn all_done(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.steps().all(|step| self.is_done(&step.id)))
+    }
+
+    /// How many steps are done, and how many there are with those that are not. What was done by an earlier plan counts:
+    /// each hop has a plan of its own.
+    #[must_use]
+    pub fn steps_done(&self) -> (usize, usize) {
+        let done = |progress: &&Progress| matches!(progress.phase, Phase::Done { .. });
+        let done = self.steps.values().filter(done).count();
+        let steps = self.plan.iter().flat_map(Plan::steps);
+        (done, done + steps.filter(|step| !self.is_done(&step.id)).count())
+    }
+
+    /// How many control-plane upgrades the run has behind it and before it, those that others made meanwhile counted.
+    #[must_use]
+    pub fn upgrades(&self) -> usize {
+        let Some(plan) = &self.plan else { return 0 };
+        plan.upgrades() + usize::from(plan.from.above(self.opened.from))
     }
 
     /// Cluster Autoscaler as it was before the run paused it, from the line before that until it runs again.

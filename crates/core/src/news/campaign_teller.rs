@@ -216,8 +216,14 @@ mod tests {
                 clusters_at_once: 10,
             };
             assert_eq!(story.line(opened), None);
-            let member =
-                |name| Member { cluster: cluster(name), ring: 0, target: None, reason: None, resume: None };
+            let member = |name| Member {
+                cluster: cluster(name),
+                ring: 0,
+                created_at: None,
+                target: None,
+                reason: None,
+                resume: None,
+            };
             let members = vec![member("a"), member("b")];
             assert_eq!(story.line(CampaignEvent::Enrolled { members }), None);
             story

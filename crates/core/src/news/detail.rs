@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, ClusterArn, ClusterName, Region};
+use crate::cluster::Resource;
 use crate::decide::WaitFor;
 use crate::finding::Finding;
 use crate::ids::{ApprovalId, CampaignId, RunId, StepId, UpdateId};
@@ -82,6 +83,8 @@ pub enum What {
     Started(Started),
     /// Of `EKS Upgrade Paused`.
     Paused(Paused),
+    /// Of `EKS Upgrade Overdue`.
+    Overdue(Overdue),
     /// Of `EKS Upgrade Rolled Back`.
     RolledBack(RolledBack),
     /// Of `EKS Upgrade Failed`.
@@ -198,6 +201,23 @@ pub struct Paused {
     /// What the wait costs, where it passes the end of support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+}
+
+/// An update takes longer than it ever should; the run watches it on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Overdue {
+    /// The step whose update it is; none where it is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepRef>,
+    /// What it changes.
+    pub resource: Resource,
+    /// EKS's update.
+    pub update: UpdateId,
+    /// Since when it is known.
+    pub since: Timestamp,
+    /// How long that is, in seconds.
+    pub elapsed_s: u32,
 }
 
 /// What waiting past the end of support costs.

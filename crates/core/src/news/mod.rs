@@ -17,8 +17,8 @@ pub use campaign_detail::{
 };
 pub use campaign_teller::CampaignTeller;
 pub use detail::{
-    About, ApprovalWanted, Blocked, ClusterRef, Completed, Cost, Failed, NewsDetail, Paused, Planned,
-    Question, RolledBack, Started, StepDone, StepFailed, StepRef, WayBack, What, WorkName,
+    About, ApprovalWanted, Blocked, ClusterRef, Completed, Cost, Failed, NewsDetail, Overdue, Paused,
+    Planned, Question, RolledBack, Started, StepDone, StepFailed, StepRef, WayBack, What, WorkName,
 };
 pub use teller::{Teller, of_run};
 
@@ -90,6 +90,8 @@ pub enum NewsKind {
     StepDone,
     /// Nothing is started for a while.
     Paused,
+    /// An update takes longer than it ever should.
+    Overdue,
     /// A step's attempt did not succeed; it may be tried again.
     StepFailed,
     /// The run stopped and wants a person.
@@ -129,6 +131,7 @@ impl NewsKind {
             Self::Started => "EKS Upgrade Started",
             Self::StepDone => "EKS Upgrade Step Done",
             Self::Paused => "EKS Upgrade Paused",
+            Self::Overdue => "EKS Upgrade Overdue",
             Self::StepFailed => "EKS Upgrade Step Failed",
             Self::Failed => "EKS Upgrade Failed",
             Self::Completed => "EKS Upgrade Completed",
@@ -156,6 +159,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("event-started", NewsKind::Started, schema_for!(NewsDetail<Started>)),
         ("event-step-done", NewsKind::StepDone, schema_for!(NewsDetail<StepDone>)),
         ("event-paused", NewsKind::Paused, schema_for!(NewsDetail<Paused>)),
+        ("event-overdue", NewsKind::Overdue, schema_for!(NewsDetail<Overdue>)),
         ("event-step-failed", NewsKind::StepFailed, schema_for!(NewsDetail<StepFailed>)),
         ("event-failed", NewsKind::Failed, schema_for!(NewsDetail<Failed>)),
         ("event-completed", NewsKind::Completed, schema_for!(NewsDetail<Completed>)),

@@ -6,11 +6,12 @@
 use jiff::Timestamp;
 
 use super::detail::{
-    About, ApprovalWanted, Blocked, ClusterRef, Completed, Cost, Failed, NewsDetail, Paused, Planned,
-    Question, RolledBack, Started, StepDone, StepFailed, StepRef, WayBack, What,
+    About, ApprovalWanted, Blocked, ClusterRef, Completed, Cost, Failed, NewsDetail, Overdue, Paused,
+    Planned, Question, RolledBack, Started, StepDone, StepFailed, StepRef, WayBack, What,
 };
 use super::{Detail, FINDINGS_LISTED_MAX, News, NewsKind};
 use crate::calendar::EXTENDED_SUPPORT_USD_PER_HOUR;
+use crate::cluster::Resource;
 use crate::command;
 use crate::contract::Notification;
 use crate::decide::WaitFor;
@@ -130,6 +131,10 @@ fn of_line(state: &RunState, entry: &Entry, past: &Past) -> Option<News> {
             failed(step, None, None, failure)?
         }
         Event::Paused { wait_for, text, until } => paused(state, entry.at, *wait_for, text, *until),
+        Event::Overdue { step, resource, update, since } => {
+            let step = step.as_ref().and_then(|id| step_of(state, id));
+            overdue(state, entry.at, step, resource, update, *since)
+        }
         Event::Ended(ending) => ended(state, ending, past),
         Event::Opened(_)
         | Event::Resumed { .. }
@@ -253,6 +258,28 @@ fn paused(state: &RunState, at: Timestamp, wait_for: WaitFor, text: &str, until:
         _ => cost.as_ref().map(|cost| report::of_late_window(state, text, until, cost)),
     };
     (NewsKind::Paused, text.to_owned(), What::Paused(Paused { wait_for, until, cost }), tell)
+}
+
+fn overdue(
+    state: &RunState,
+    at: Timestamp,
+    step: Option<&Step>,
+    resource: &Resource,
+    update: &UpdateId,
+    since: Timestamp,
+) -> Told {
+    let what =
+        step.map_or_else(|| format!("somebody else's update of {resource}"), |step| step.kind.to_string());
+    let text = format!("{what}: longer than it ever should");
+    let tell = report::of_overdue(state, &what, update, since);
+    let what = Overdue {
+        step: step.map(StepRef::of),
+        resource: resource.clone(),
+        update: update.clone(),
+        since,
+        elapsed_s: seconds_between(since, at),
+    };
+    (NewsKind::Overdue, text, What::Overdue(what), Some(tell))
 }
 
 /// What waiting from `at` to `until` costs past the end of support, if it passes it.

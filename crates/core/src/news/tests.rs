@@ -139,6 +139,7 @@ fn plan(kinds: Vec<(&str, StepKind)>) -> Plan {
     }
     Plan {
         revision: 1,
+        renewals: 0,
         cluster: cluster(),
         cluster_created_at: at(0),
         from: minor(34),

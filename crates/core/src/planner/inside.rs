@@ -55,8 +55,8 @@ pub(super) struct OnTheWay<'a> {
     nodes: NodeHops,
     groups: Vec<GroupInside<'a>>,
     components: Vec<ComponentInside<'a>>,
-    fargate: &'a [FargatePod],
-    pools: Vec<(String, Minor)>,
+    fargate: Vec<PodOnFargate<'a>>,
+    pools: Vec<Pool>,
 }
 
 impl<'a> OnTheWay<'a> {
@@ -67,7 +67,7 @@ impl<'a> OnTheWay<'a> {
             nodes: wish.policy.nodes,
             groups: Vec::new(),
             components: Vec::new(),
-            fargate: &[],
+            fargate: Vec::new(),
             pools: Vec::new(),
         };
         let Some(inside) = inventory.inside.as_ref().filter(|inside| inside.unread.is_none()) else {
@@ -157,18 +157,20 @@ impl<'a> OnTheWay<'a> {
         let Some(following) = unseen(&inside.following, "nodes that follow by themselves", findings) else {
             return;
         };
-        self.fargate = &following.fargate;
+        self.fargate = following.fargate.iter().map(PodOnFargate::new).collect();
         self.pools = following
             .pools
             .iter()
-            .filter_map(|follower| Some((follower.pool.clone(), *follower.nodes.iter().min()?)))
+            .filter_map(|follower| {
+                Some(Pool { name: follower.pool.clone(), oldest: *follower.nodes.iter().min()? })
+            })
             .collect();
-        for (pool, oldest) in self.pools.iter().filter(|(_, oldest)| *oldest < target) {
+        for pool in self.pools.iter().filter(|pool| pool.oldest < target) {
             findings.push(Finding::new(
                 Code::NodesFollow,
                 Level::Pass,
-                pool,
-                format!("its nodes, the oldest at {oldest}, follow the control plane by themselves"),
+                &pool.name,
+                format!("its nodes, the oldest at {}, follow the control plane by themselves", pool.oldest),
                 "",
             ));
         }
@@ -187,54 +189,103 @@ impl<'a> OnTheWay<'a> {
         for group in &mut self.groups {
             group.roll_for(hop, self.nodes, self.policy, findings);
         }
-        if hop.stage.to == hop.stage.target {
-            self.restart_fargate(hop, findings);
-            self.follow(hop);
-        }
+        self.restart_fargate(hop, findings);
+        self.follow(hop);
     }
 
-    fn restart_fargate(&self, hop: &mut HopBuilder<'_>, findings: &mut Vec<Finding>) {
-        let to = hop.stage.to;
-        let old: Vec<&FargatePod> =
-            self.fargate.iter().filter(|pod| pod.minor.is_none_or(|minor| minor < to)).collect();
-        if old.is_empty() {
-            return;
-        }
+    fn restart_fargate(&mut self, hop: &mut HopBuilder<'_>, findings: &mut Vec<Finding>) {
+        let stage = hop.stage;
+        let old =
+            |one: &&mut PodOnFargate<'_>| !one.left && one.version.is_none_or(|version| version < stage.to);
+        let due: Vec<&mut PodOnFargate<'_>> =
+            self.fargate.iter_mut().filter(old).filter(|pod| stage.has_to_follow(pod.version)).collect();
         let restarts = self.policy.may_act() && self.policy.fargate == FargatePods::Restart;
-        let lone = |pod: &&&FargatePod| !restarts || pod.workload.is_empty();
-        let left: Vec<&str> = old.iter().filter(lone).map(|pod| pod.pod.as_str()).collect();
-        if !left.is_empty() {
-            findings.push(Finding::new(
-                Code::FargatePods,
-                Level::Warn,
-                left[0],
-                format!("{} pod(s) on Fargate keep their kubelet until somebody restarts them", left.len()),
-                "restart their workloads after the upgrade (kubectl rollout restart), or set kubernetes.fargate to restart",
-            ));
+        let (moved, left): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|one| restarts && !one.pod.workload.is_empty());
+        if let Some(first) = left.first() {
+            findings.push(left_on_fargate(stage, &first.pod.pod, left.len()));
         }
-        let mut workloads: Vec<String> =
-            old.iter().filter(|pod| !pod.workload.is_empty()).map(|pod| pod.workload.clone()).collect();
+        let mut workloads: Vec<String> = moved.iter().map(|one| one.pod.workload.clone()).collect();
         workloads.sort();
         workloads.dedup();
-        if let Some(id) = hop.id("fargate").filter(|_| restarts && !workloads.is_empty()) {
+        if let Some(id) = hop.id("fargate").filter(|_| !workloads.is_empty()) {
             let reason = "a kubelet on Fargate is as old as its pod's last start".to_owned();
-            let kind = StepKind::FargatePods { workloads, to };
+            let kind = StepKind::FargatePods { workloads, to: stage.to };
             let step = hop.step(id, kind, Vec::new(), reason, Reversibility::OneWay);
             hop.after.push(step);
         }
+        for one in moved {
+            one.version = Some(stage.to);
+        }
+        for one in left {
+            one.left = true;
+        }
     }
 
-    fn follow(&self, hop: &mut HopBuilder<'_>) {
-        let to = hop.stage.to;
-        let pools: Vec<String> =
-            self.pools.iter().filter(|(_, oldest)| *oldest < to).map(|(pool, _)| pool.clone()).collect();
+    fn follow(&mut self, hop: &mut HopBuilder<'_>) {
+        let stage = hop.stage;
+        let due = |pool: &&mut Pool| pool.oldest < stage.to && stage.has_to_follow(Some(pool.oldest));
+        let mut pools = Vec::new();
+        for pool in self.pools.iter_mut().filter(due) {
+            pool.oldest = stage.to;
+            pools.push(pool.name.clone());
+        }
         let Some(id) = hop.id("follow").filter(|_| !pools.is_empty()) else { return };
         let stall_s = u32::try_from(self.policy.stall.as_secs()).unwrap_or(u32::MAX);
         let reason = "Karpenter and Auto Mode replace their nodes by themselves; it is watched that they do"
             .to_owned();
-        let kind = StepKind::Follow { pools, to, stall_s };
+        let kind = StepKind::Follow { pools, to: stage.to, stall_s };
         let step = hop.step(id, kind, Vec::new(), reason, Reversibility::ChangesNothing);
         hop.after.push(step);
+    }
+}
+
+impl Stage {
+    /// Whether what follows the control plane by itself, or by a restart, has to have followed before the next hop: at the
+    /// target always, on the way where that would be too far for it.
+    fn has_to_follow(&self, version: Option<Minor>) -> bool {
+        let too_far = self.next.zip(version).is_some_and(|(next, version)| !skew_allows(next, version));
+        self.to == self.target || too_far
+    }
+}
+
+/// What is said of pods on Fargate that nobody restarts: on the way it stands against the next hop.
+fn left_on_fargate(stage: Stage, first: &str, count: usize) -> Finding {
+    match stage.next {
+        Some(next) => Finding::new(
+            Code::SkewExceeded,
+            Level::Block,
+            first,
+            format!("{count} pod(s) on Fargate stay too far behind a control plane at {next}"),
+            "choose a lower target and restart their workloads there, or set kubernetes.fargate to restart",
+        ),
+        None => Finding::new(
+            Code::FargatePods,
+            Level::Warn,
+            first,
+            format!("{count} pod(s) on Fargate keep their kubelet until somebody restarts them"),
+            "restart their workloads after the upgrade (kubectl rollout restart), or set kubernetes.fargate to restart",
+        ),
+    }
+}
+
+/// A pool whose nodes follow by themselves, and the oldest of their versions at this point of the plan.
+struct Pool {
+    name: String,
+    oldest: Minor,
+}
+
+/// A pod on Fargate, and the version that its kubelet has at this point of the plan, where that reads.
+struct PodOnFargate<'a> {
+    pod: &'a FargatePod,
+    version: Option<Minor>,
+    /// Whether it was said that nobody restarts it.
+    left: bool,
+}
+
+impl<'a> PodOnFargate<'a> {
+    fn new(pod: &'a FargatePod) -> Self {
+        Self { pod, version: pod.minor, left: false }
     }
 }
 

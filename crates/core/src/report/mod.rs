@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::command;
 use crate::contract::Notification;
 use crate::finding::{Finding, Level};
+use crate::ids::UpdateId;
 use crate::ledger::RunState;
 use crate::news::{Cost, FINDINGS_LISTED_MAX, Question, WayBack};
 use crate::plan::Plan;
@@ -82,6 +83,20 @@ pub fn of_switch(state: &RunState, text: &str) -> Notification {
     lines.extend(paused(state));
     lines.extend(deadline(state));
     told(state, &format!("{} waits for the kill switch", state.opened.cluster.name), lines)
+}
+
+/// The message about an update that takes longer than it ever should.
+#[must_use]
+pub fn of_overdue(state: &RunState, what: &str, update: &UpdateId, since: Timestamp) -> Notification {
+    let mut lines = vec![
+        about(state),
+        format!("{what}: update {update} runs since {}, longer than it ever should.", minute(since)),
+        "It is watched to its end, and nothing that has to come after it is started.".into(),
+        "Wanted of the cluster's owner: see in the EKS console what holds it, and ask AWS Support if nothing does."
+            .into(),
+    ];
+    lines.extend(deadline(state));
+    told(state, &format!("{} waits for an overdue update", state.opened.cluster.name), lines)
 }
 
 /// The message about a window that opens only after the end of support.

@@ -323,6 +323,7 @@ fn addon(version: u32) -> Addon {
 fn plan(cluster: &Cluster) -> Plan {
     Plan {
         revision: 1,
+        renewals: 0,
         cluster: cluster.arn.clone(),
         cluster_created_at: cluster.created_at,
         from: minor(33),

@@ -347,19 +347,58 @@ fn old_pods_on_fargate_that_nobody_restarts_are_told() {
     assert_eq!(found(&young.plan(), Code::FargatePods), []);
 }
 
-#[test]
-fn pools_that_lag_are_watched_once_at_the_target() {
-    let mut case = inside(35);
-    let pool = |pool: &str, nodes: &[u8]| Follower {
-        pool: pool.into(),
+/// Pools with the minors of their nodes.
+fn with_pools(mut case: Case, pools: &[(&str, &[u8])]) -> Case {
+    let pool = |(pool, nodes): &(&str, &[u8])| Follower {
+        pool: (*pool).into(),
         nodes: nodes.iter().map(|n| minor(*n)).collect(),
     };
-    let pools = vec![pool("old", &[35, 34]), pool("new", &[35]), pool("empty", &[])];
+    let pools = pools.iter().map(pool).collect();
     seen(&mut case).following = Seen::Is(Following { pools, fargate: Vec::new() });
+    case
+}
+
+fn watched(case: &Case, id: &str) -> Vec<String> {
+    let plan = case.plan();
+    let StepKind::Follow { pools, to, .. } = &step(&plan, id).kind else { panic!("{id}") };
+    assert!(id.starts_with(&to.to_string()), "{id} to {to}");
+    pools.clone()
+}
+
+#[test]
+fn pools_that_lag_are_watched_once_at_the_target() {
+    let case = with_pools(inside(35), &[("old", &[35, 34]), ("new", &[35]), ("empty", &[])]);
     assert_eq!(ids_of(&case, "follow"), ["1.35/follow"]);
     let plan = case.plan();
     let StepKind::Follow { pools, to, stall_s } = &step(&plan, "1.35/follow").kind else { panic!() };
     assert_eq!((pools.as_slice(), *to, *stall_s), (["old".to_owned()].as_slice(), minor(35), 3_600));
     assert_eq!(found(&plan, Code::NodesFollow), [(Level::Pass, "old")]);
     assert_eq!(ids_of(&inside(35), "follow"), [""; 0]);
+}
+
+#[test]
+fn pools_that_the_next_hop_would_leave_too_far_behind_are_watched_before_it() {
+    let case = with_pools(inside(36), &[("lags", &[33, 32]), ("fits", &[33])]);
+    assert_eq!(ids_of(&case, "follow"), ["1.35/follow", "1.36/follow"]);
+    assert_eq!(watched(&case, "1.35/follow"), ["lags"], "1.36 would be four minors from 1.32");
+    assert_eq!(watched(&case, "1.36/follow"), ["lags", "fits"]);
+}
+
+#[test]
+fn pods_on_fargate_that_the_next_hop_would_leave_too_far_behind_are_restarted_before_it_or_stand_against_it()
+{
+    let pods = [pod("web", "Deployment shop/web", Some(32)), pod("db", "StatefulSet shop/db", Some(33))];
+    let to = |fargate| {
+        let mut case = with_pods(&pods, fargate);
+        case.target = minor(36);
+        case
+    };
+    let case = to(FargatePods::Restart);
+    assert_eq!(ids_of(&case, "fargate"), ["1.35/fargate", "1.36/fargate"]);
+    let plan = case.plan();
+    let StepKind::FargatePods { workloads, .. } = &step(&plan, "1.35/fargate").kind else { panic!() };
+    assert_eq!(workloads, &["Deployment shop/web"]);
+    let plan = to(FargatePods::Report).plan();
+    assert_eq!(found(&plan, Code::SkewExceeded), [(Level::Block, "shop/web")]);
+    assert_eq!(found(&plan, Code::FargatePods), [(Level::Warn, "shop/db")]);
 }

@@ -182,6 +182,7 @@ fn opening(case: &Case) -> Teller {
     let members = all.into_iter().map(|(cluster, (ring, _))| Member {
         cluster,
         ring,
+        created_at: None,
         target: Some(minor(35)),
         reason: None,
         resume: None,

@@ -135,6 +135,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (resource(), update()).prop_map(|(resource, update)| Event::ForeignUpdate { resource, update }),
         2 => (resource(), update())
             .prop_map(|(resource, update)| Event::ForeignUpdateEnded { resource, update, status: "successful".into() }),
+        2 => (resource(), update())
+            .prop_map(|(resource, update)| Event::Overdue { step: None, resource, update, since: now() }),
         1 => ending.prop_map(Event::Ended),
     ]
 }

@@ -162,6 +162,18 @@ fn in_skew(world: &Inventory) -> Result<(), TestCaseError> {
         let allowed = group.oldest.is_none_or(|oldest| skew_allows(at, oldest));
         prop_assert!(allowed, "group {} at {:?} beside {}", name, group.oldest, at);
     }
+    let at = world.cluster.version;
+    let following = world.inside.iter().filter_map(|inside| inside.following.get().ok());
+    for following in following {
+        for pool in &following.pools {
+            let allowed = pool.nodes.iter().all(|minor| skew_allows(at, *minor));
+            prop_assert!(allowed, "{:?} beside {}", pool, at);
+        }
+        for pod in &following.fargate {
+            let allowed = pod.minor.is_none_or(|minor| skew_allows(at, minor));
+            prop_assert!(allowed, "{:?} beside {}", pod, at);
+        }
+    }
     Ok(())
 }
 

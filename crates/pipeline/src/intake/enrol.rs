@@ -183,6 +183,7 @@ fn member(wanted: &Wanted, rings: &[Ring]) -> Member {
     Member {
         cluster: wanted.cluster.clone(),
         ring: place.unwrap_or(rings.len().saturating_sub(1)),
+        created_at: request.cluster_created_at,
         target: request.target.as_ref().and_then(|target| target.parse().ok()),
         reason: request.reason.clone(),
         resume: request.resume.clone(),

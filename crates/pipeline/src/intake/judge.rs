@@ -11,8 +11,8 @@ use eks_upgrade_core::ids::CampaignId;
 use eks_upgrade_core::screen::{Lease, LeftAlone, LeftAloneCode, Screened, interrupted, not_found, screen};
 use futures_util::{StreamExt, stream};
 
-use super::Intake;
 use super::open::Taken;
+use super::{Intake, PLACES_AT_ONCE};
 use crate::error::{Answer, PipelineError};
 use crate::ports::{CampaignLedger, Eks, Executions, Health, Inbox, Ledger, Time};
 
@@ -42,12 +42,14 @@ impl<E: Eks, H: Health, L: Ledger + Inbox + CampaignLedger, C: Executions, T: Ti
     async fn calendars(&self, clusters: &BTreeSet<ClusterArn>) -> BTreeMap<Home, Answer<Calendar>> {
         let places: BTreeSet<Home> = clusters.iter().map(ClusterArn::home).collect();
         let reachable = self.reach().places();
-        let mut calendars = BTreeMap::new();
-        for place in places.into_iter().filter(|place| reachable.contains(place)) {
-            let calendar = self.eks.calendar(&place).await.map_err(PipelineError::from);
-            calendars.insert(place, calendar);
-        }
-        calendars
+        stream::iter(places.into_iter().filter(|place| reachable.contains(place)))
+            .map(|place| async move {
+                let calendar = self.eks.calendar(&place).await.map_err(PipelineError::from);
+                (place, calendar)
+            })
+            .buffered(PLACES_AT_ONCE)
+            .collect()
+            .await
     }
 
     /// Judges each. One that cannot be read does not keep the others from being looked at: its failure is handed
@@ -201,6 +203,7 @@ fn pick_up(arn: &ClusterArn, lease: &Lease, campaign: &CampaignId) -> UpgradeReq
         resume: Some(lease.run.clone()),
         roll_back: false,
         campaign: Some(campaign.clone()),
+        cluster_created_at: None,
     }
 }
 

@@ -41,6 +41,10 @@ impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
             }
             .into());
         };
+        if request.cluster_created_at.is_some_and(|meant| meant != cluster.created_at) {
+            let created_at = cluster.created_at;
+            return Err(DoorError::AnotherCluster { cluster: arn.name, created_at }.into());
+        }
         let calendar = self.eks.calendar(&arn.home()).await?;
         let invalid = |error: PolicyError| DoorError::InvalidPolicy(error.to_string());
         let mut policy = self.policy.for_cluster(&cluster.arn, &cluster.tags).map_err(invalid)?;

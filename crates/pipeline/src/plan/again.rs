@@ -3,7 +3,7 @@
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{Cluster, Resource, Status};
 use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanWait};
-use eks_upgrade_core::decide::{Decision, turned};
+use eks_upgrade_core::decide::{Decision, overdue, turned};
 use eks_upgrade_core::ids::{ExecutionArn, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState};
 use eks_upgrade_core::observe::{NOT_VISIBLE_YET_S, Query, World};
@@ -109,8 +109,16 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         }
         let revision = state.plan.as_ref().map_or(0, |plan| plan.revision) + 1;
         let back = way_back(&state, again, &admitted);
+        // Whatever it is that is answered, the control plane goes up on the new plan's findings alone.
+        if back.is_none()
+            && admitted.cluster.version < admitted.target
+            && let Some(wait) = self.refresh_insights(&admitted.cluster.arn).await?
+        {
+            return Ok(wait);
+        }
         let known = self.known(&admitted.cluster.arn, back).await?;
         let mut plan = self.propose(&admitted, revision, &known).await?;
+        plan.renewals = renewals(&state);
         if let Some(first) = state.plan.as_ref().filter(|_| plan.rolls_back.is_none()) {
             // What went wrong since the start of the run is not forgiven by planning again.
             plan.baseline = first.baseline.kept(plan.baseline);
@@ -148,6 +156,8 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let mut world = World::default();
         look(&self.eks, name, queries, &mut world).await?;
         journal.record(|state| eks_upgrade_core::observe::settle_foreign(state, &world)).await?;
+        let now = self.time.now();
+        journal.record(|state| overdue(state, now)).await?;
         if cluster.status == Status::Updating
             && journal.state.foreign.is_empty()
             && let Some(update) = self.their_update(name).await?
@@ -182,6 +192,18 @@ fn way_back(state: &RunState, again: &PlanAgain, admitted: &Admitted) -> Option<
         let asked = again.roll_back || state.opened.roll_back;
         asked.then(|| by_hand(admitted))
     })
+}
+
+/// How many plans of the run were made anew for their age alone, with the one that is made now: no step asks for it.
+fn renewals(state: &RunState) -> u32 {
+    let asks = |phase: &Phase| match phase {
+        Phase::Failed { failure, .. } => {
+            matches!(failure.remedy, Remedy::Replan { .. } | Remedy::RollBack)
+        }
+        _ => false,
+    };
+    let before = state.plan.as_ref().map_or(0, |plan| plan.renewals);
+    before + u32::from(!state.steps.values().any(|progress| asks(&progress.phase)))
 }
 
 /// A plan that wants once more what the run has just done was made of reads that lag behind: it is made anew until they

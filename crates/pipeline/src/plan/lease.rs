@@ -11,6 +11,7 @@ use eks_upgrade_core::door::{DoorError, UpgradeRequest};
 use eks_upgrade_core::ids::{ExecutionArn, Fence, RunId};
 use eks_upgrade_core::ledger::{Ending, Event, Harm, Opened};
 use eks_upgrade_core::plan::Plan;
+use eks_upgrade_core::policy::OptIn;
 use eks_upgrade_core::remedy::{Failure, Remedy, SUPERSEDED};
 use eks_upgrade_core::screen::Lease;
 use jiff::Timestamp;
@@ -85,6 +86,9 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         if self.executions.is_running(&lease.execution).await? {
             return Err(held(&arn.name, &lease).into());
         }
+        if admitted.request.resume.is_none() {
+            self.is_opted_in(admitted)?;
+        }
         if admitted.goes_on_with(&state) {
             return match Journal::take_over(&self.ledger, &self.time, lease, by, None).await? {
                 Some(journal) => Ok(Some(journal)),
@@ -151,11 +155,22 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         if admitted.request.roll_back && consent.is_none() { Err(consent_wanted(admitted)) } else { Ok(()) }
     }
 
+    /// Automation works on what carries the tag by now, whatever it carried when its campaign took it in.
+    fn is_opted_in(&self, admitted: &Admitted) -> Result<(), DoorError> {
+        let Admitted { request, cluster, .. } = admitted;
+        if request.campaign.is_none() || self.policy.opted_in(&cluster.tags) {
+            return Ok(());
+        }
+        let OptIn { key, value } = &self.policy.opt_in;
+        Err(DoorError::NotOptedIn { cluster: cluster.arn.name.clone(), tag: format!("{key}={value}") })
+    }
+
     /// A new run.
     pub(super) async fn begin(&self, admitted: &Admitted, by: &ExecutionArn) -> Answer<Begun<'_, L, T>> {
         if let Some(run) = &admitted.request.resume {
             return Err(DoorError::NothingToResume(run.clone()).into());
         }
+        self.is_opted_in(admitted)?;
         let busy = admitted.cluster.status == Status::Updating;
         let back = admitted.request.roll_back.then(|| by_hand(admitted));
         let known = self.known(&admitted.cluster.arn, back).await?;

@@ -19,10 +19,14 @@ pub(super) fn derived(world: &World, cluster: &Cluster, next: Minor) -> Vec<Insi
 
 fn kubelet_skew(cluster: &Cluster, next: Minor) -> Insight {
     let oldest = |group: &crate::state::Nodegroup| group.nodes.iter().map(|node| node.config.kubelet).min();
+    // EKS sees every node that the API server has, whoever runs it.
+    let inside = cluster.kubernetes.iter().flat_map(|kube| kube.kubelets());
+    let unmanaged = inside.map(|(node, kubelet)| (kubelet.behind(next), format!("node {node}"), kubelet));
     let behind: Vec<(u16, String, String)> = cluster
         .nodegroups
         .values()
         .filter_map(|group| oldest(group).map(|kubelet| (kubelet.behind(next), group.arn.clone(), kubelet)))
+        .chain(unmanaged)
         .filter(|(behind, ..)| *behind >= 3)
         .map(|(behind, arn, kubelet)| (behind, arn, format!("Node has a kubelet of {kubelet}")))
         .collect();

@@ -6,17 +6,32 @@ use serde_json::{Map, Value, json};
 use super::Kube;
 use super::object::{annotation, controller, count, flag, is_leaving, text};
 use super::resource::Resource;
+use crate::minor::Minor;
 
+/// Where a node says what its kubelet is.
+const KUBELET: &str = "/status/nodeInfo/kubeletVersion";
 /// The annotation of a node that a run works on.
 const RUN: &str = "eks-upgrade/run";
 
 impl Kube {
+    /// The kubelets of all nodes, each with the node's name.
+    pub(crate) fn kubelets(&self) -> impl Iterator<Item = (&str, Minor)> {
+        self.store.of(Resource::Node).filter_map(|(key, node)| {
+            let minor = text(node, KUBELET)?.trim_start_matches('v').split('.').nth(1)?.parse().ok()?;
+            Some((key.name.as_str(), Minor::new(minor)))
+        })
+    }
+
     /// The summary.
     pub(crate) fn summary(&self) -> Value {
         let mut nodes: Map<String, Value> = Map::new();
         for (key, node) in self.store.of(Resource::Node) {
             let (unschedulable, run) = (flag(node, "/spec/unschedulable"), annotation(node, RUN));
-            nodes.insert(key.name.clone(), json!({"unschedulable": unschedulable, "run": run, "pods": []}));
+            let kubelet = text(node, KUBELET);
+            nodes.insert(
+                key.name.clone(),
+                json!({"kubeletVersion": kubelet, "unschedulable": unschedulable, "run": run, "pods": []}),
+            );
         }
         for (key, pod) in self.store.of(Resource::Pod) {
             let node = text(pod, "/spec/nodeName").and_then(|name| nodes.get_mut(name));

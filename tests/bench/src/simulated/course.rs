@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use eks_upgrade_core::ids::{StepId, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Event, Sealed};
-use eks_upgrade_core::plan::{Hop, Plan, Step, StepKind};
+use eks_upgrade_core::plan::{Hop, Step, StepKind};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +14,8 @@ use super::Unmeasured;
 /// One run.
 #[derive(Debug)]
 pub struct Course {
-    plan: Plan,
+    /// The hops that were carried out, each as it was planned last.
+    hops: Vec<Hop>,
     began: Timestamp,
     ended: Timestamp,
     started: BTreeMap<StepId, Timestamp>,
@@ -51,17 +52,22 @@ impl Lost {
 
 impl Course {
     /// The course that these lines tell of the cluster that the simulator describes so. `Err` says why it is no plain
-    /// one: planned once, and completed.
+    /// one: planned anew before a hop at most, and completed.
     pub fn read(lines: &[Sealed], cluster: &Value) -> Result<Result<Self, String>, Unmeasured> {
-        let (mut plan, mut began, mut ended) = (None, None, None);
+        let (mut hops, mut began, mut ended) = (Vec::<Hop>::new(), None, None);
         let (mut started, mut done) = (BTreeMap::new(), BTreeMap::new());
         for line in lines {
             let entry = line.open()?;
             let at = entry.at;
             began.get_or_insert(at);
             match entry.event {
-                Event::Planned { .. } if plan.is_some() => return Ok(Err("it was planned again".into())),
-                Event::Planned { plan: made } => plan = Some(*made),
+                Event::Planned { plan } if plan.renewals + 1 < plan.revision => {
+                    return Ok(Err("something went wrong, and it was planned again".into()));
+                }
+                Event::Planned { plan } => {
+                    hops.retain(|hop| hop.steps.iter().all(|step| done.contains_key(&step.id)));
+                    hops.extend(plan.hops);
+                }
                 Event::Started { step, .. } => {
                     started.insert(step, at);
                 }
@@ -78,11 +84,11 @@ impl Course {
                 _ => {}
             }
         }
-        let (Some(plan), Some(began), Some(ended)) = (plan, began, ended) else {
+        let (Some(began), Some(ended)) = (began, ended) else {
             return Ok(Err("it was not completed".into()));
         };
         let updates = updates(cluster)?;
-        Ok(Ok(Self { plan, began, ended, started, done, updates }))
+        Ok(Ok(Self { hops, began, ended, started, done, updates }))
     }
 
     /// From the first line to the last, in seconds.
@@ -95,7 +101,7 @@ impl Course {
     /// the plan's order can be quicker.
     #[must_use]
     pub fn bound_s(&self) -> f64 {
-        self.plan.hops.iter().map(|hop| self.longest_s(hop)).sum()
+        self.hops.iter().map(|hop| self.longest_s(hop)).sum()
     }
 
     fn longest_s(&self, hop: &Hop) -> f64 {
@@ -122,7 +128,7 @@ impl Course {
     pub fn lost(&self) -> Lost {
         let mut lost = Lost::default();
         let mut since = self.began;
-        for hop in &self.plan.hops {
+        for hop in &self.hops {
             let known = |step: &&Step| self.done.get(&step.id).map(|(known, _)| *known);
             let mut at = hop.steps.iter().max_by_key(known);
             let end = at.as_ref().and_then(known).unwrap_or(since);
