@@ -15,7 +15,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     serve(async |question: Question, home| {
         let (eks, ledger, time) = (deployment.eks(&home), deployment.ledger.clone(), deployment.clock);
         match question {
-            Question::Run(asked) => Decide { eks, ledger, time }.answer(&asked).await.map(Replied::Run),
+            Question::Run(asked) => {
+                let decide = Decide { eks, ledger, time };
+                Box::pin(decide.answer(&asked)).await.map(Replied::Run)
+            }
             Question::Campaign(asked) => {
                 let executions = executions.clone();
                 Campaigning { eks, ledger, executions, time }.answer(&asked).await.map(Replied::Campaign)

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use crate::ledger::{Event, Phase, RunState};
+use crate::plan::Plan;
 use crate::waits;
 
 /// The updates, ours and others', that are overdue at `now` and of which the ledger does not say so yet.
 #[must_use]
 pub fn overdue(state: &RunState, now: Timestamp) -> Vec<Event> {
-    let steps = state.plan.iter().flat_map(|plan| plan.steps());
+    let steps = state.plan.iter().flat_map(Plan::steps);
     let ours = steps.filter_map(|step| {
         // What is changed inside the cluster has limits of its own.
         let resource = step.kind.resource()?;

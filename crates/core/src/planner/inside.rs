@@ -243,7 +243,7 @@ impl<'a> OnTheWay<'a> {
 impl Stage {
     /// Whether what follows the control plane by itself, or by a restart, has to have followed before the next hop: at the
     /// target always, on the way where that would be too far for it.
-    fn has_to_follow(&self, version: Option<Minor>) -> bool {
+    fn has_to_follow(self, version: Option<Minor>) -> bool {
         let too_far = self.next.zip(version).is_some_and(|(next, version)| !skew_allows(next, version));
         self.to == self.target || too_far
     }
