@@ -5,9 +5,12 @@
 use eks_upgrade_core::cluster::InsightStatus;
 use eks_upgrade_core::control::{Answer, ConsentScope};
 use eks_upgrade_core::finding::Code;
+use eks_upgrade_core::guard::Call;
 use eks_upgrade_core::ledger::Event;
+use eks_upgrade_core::policy::WINDOW_TAG;
 use eks_upgrade_pipeline::ports::Time;
-use eks_upgrade_support::{FakeEks, Fleet, installed};
+use eks_upgrade_support::{FakeEks, Fleet, Outcome, installed, word};
+use jiff::Timestamp;
 
 use crate::story::{Told, insight, upgrade};
 
@@ -73,9 +76,8 @@ fn a_plan_of_the_day_is_as_good_as_new() {
 fn insights_are_made_anew_for_the_new_plan() {
     let fleet = on_saturdays();
     upgrade(&fleet, "1.35").completed();
-    let opens = "2026-08-22T22:00:00Z".parse().unwrap();
-    let refreshed = fleet.eks.state().refresh.unwrap();
-    assert!(refreshed.started >= opens, "{refreshed:?}");
+    let opens: Timestamp = "2026-08-22T22:00:00Z".parse().unwrap();
+    assert!(refreshed_at(&fleet) >= opens, "{}", refreshed_at(&fleet));
 }
 
 #[test]
@@ -129,12 +131,50 @@ fn what_the_first_hop_brings_to_light_stops_the_run_before_the_second() {
     assert_eq!(fleet.eks.see("prod-a").cluster.version.to_string(), "1.34");
 }
 
+/// When EKS began the last time to make its insights anew.
+fn refreshed_at(fleet: &Fleet) -> Timestamp {
+    fleet.eks.state().refresh.unwrap().started
+}
+
 #[test]
-fn insights_for_the_next_hop_are_made_while_the_rest_of_this_one_goes_on() {
+fn insights_are_made_anew_once_all_of_the_hop_before_is_done() {
+    let fleet = two_hops("{bake: {duration: 0s}, nodes: each-hop}");
+    upgrade(&fleet, "1.35").completed();
+    let refreshed = refreshed_at(&fleet);
+    let state = fleet.eks.state();
+    let second = state.calls.iter().position(|called| called.call.to_string().contains("1.35")).unwrap();
+    assert!(state.calls[second].at >= refreshed, "{refreshed}");
+    assert!(state.calls[second - 1].at < refreshed, "after the last call of the first hop: {refreshed}");
+}
+
+#[test]
+fn insights_are_made_anew_after_somebody_elses_upgrade() {
     let fleet = two_hops("bake: {duration: 0s}");
-    let mut execution = fleet.start(serde_json::json!({"cluster": "prod-a", "target": "1.35"}));
-    execution.until_at("WaitForAddOns");
-    let (now, refresh) = (fleet.clock.now(), fleet.eks.state().refresh.unwrap());
-    assert!(now.duration_since(refresh.started).as_secs() < 60, "{refresh:?} at {now}");
-    crate::story::told(&fleet, &mut execution).completed();
+    let began = fleet.clock.now();
+    let theirs = Call::UpdateClusterVersion { version: word("1.34") };
+    fleet.eks.somebody_calls("prod-a", &theirs, 900, Outcome::Successful);
+    assert_eq!(upgrade(&fleet, "1.35").completed().hops().len(), 1);
+    assert!(refreshed_at(&fleet).duration_since(began).as_secs() >= 900, "{}", refreshed_at(&fleet));
+}
+
+#[test]
+fn what_passes_by_itself_between_two_hops_ends_no_run() {
+    let fleet = two_hops("bake: {duration: 0s}");
+    fleet.later(300, is_bad);
+    fleet.later(3_000, |eks| eks.change("prod-a", |cluster| cluster.insights.clear()));
+    let told = upgrade(&fleet, "1.35").completed();
+    assert_eq!((told.hops().len(), plans(&told)), (2, 2));
+    let waits = |event: &Event| matches!(event, Event::Paused { text, .. } if text.contains("insight-error"));
+    assert_eq!(told.count(waits), 1, "{:#?}", told.events);
+}
+
+#[test]
+fn a_tag_or_a_policy_that_no_longer_reads_ends_no_run_that_has_begun() {
+    let fleet = two_hops("bake: {duration: 0s}");
+    fleet.later(300, |eks| {
+        eks.change("prod-a", |cluster| {
+            cluster.cluster.tags.insert(WINDOW_TAG.into(), "whenever it suits".into());
+        });
+    });
+    assert_eq!(upgrade(&fleet, "1.35").completed().hops().len(), 2);
 }

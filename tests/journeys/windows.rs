@@ -119,7 +119,7 @@ fn late_window(wins: &str) -> Fleet {
 fn past_the_end_of_support_the_window_wins_by_default_and_says_what_it_costs() {
     let fleet = late_window("window");
     let told = upgrade(&fleet, "1.35").completed();
-    assert_eq!(arrivals(&fleet)[0].to_string(), "2026-12-20T01:00:00Z");
+    assert_eq!(arrivals(&fleet)[0].to_string(), "2026-12-20T01:01:00Z", "planned anew in a minute");
     let [pause] = &pauses(&told)[..] else { panic!("{:?}", pauses(&told)) };
     assert!(pause.contains("ends on 2026-12-02") && pause.contains("$12 a day"), "{pause}");
     assert!(told.message.contains("$12 a day"), "people are told: {}", told.message);
@@ -129,7 +129,7 @@ fn past_the_end_of_support_the_window_wins_by_default_and_says_what_it_costs() {
 fn by_policy_the_deadline_wins_with_notice() {
     let fleet = late_window("deadline");
     let told = upgrade(&fleet, "1.35").completed();
-    assert_eq!(arrivals(&fleet)[0].to_string(), "2026-11-22T00:00:00Z", "ten days before");
+    assert_eq!(arrivals(&fleet)[0].to_string(), "2026-11-22T00:01:00Z", "ten days before");
     let pause = &pauses(&told)[0];
     assert!(pause.contains("2026-12-02") && pause.contains("2026-11-22"), "{pause}");
 }

@@ -95,7 +95,7 @@ impl FakeEks {
             affected: Affected::NoSubscription,
             calls: Vec::new(),
             insides: BTreeMap::new(),
-            refresh: Some(InsightsRefresh { started: Timestamp::MAX, ended: Some(Timestamp::MAX) }),
+            refresh: Some(InsightsRefresh { started: clock.now(), ended: Some(clock.now()) }),
             reads: 0,
             wrongs: Vec::new(),
             excused: false,

@@ -8,8 +8,8 @@ use aws_sdk_eks::Client;
 use aws_sdk_eks::config::http::HttpResponse;
 use aws_sdk_eks::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_eks::types::{
-    Category, InsightsFilter, LaunchTemplateSpecification, ResolveConflicts, SupportType,
-    UpgradePolicyRequest,
+    Category, InsightsFilter, InsightsRefreshStatus, LaunchTemplateSpecification, ResolveConflicts,
+    SupportType, UpgradePolicyRequest,
 };
 use eks_upgrade_core::arn::{ClusterArn, Home};
 use eks_upgrade_core::calendar::Calendar;
@@ -250,7 +250,9 @@ impl Eks for AwsEks {
         let Found::Is(answer) = found(OP, call.send().await)? else { return Ok(None) };
         let Some(started) = answer.started_at() else { return Ok(None) };
         let started = translate::timestamp(started).map_err(odd(OP))?;
-        let ended = answer.ended_at().map(translate::timestamp).transpose().map_err(odd(OP))?;
+        // One that failed has made nothing anew, and is waited for no longer than one that hangs.
+        let made = answer.ended_at().filter(|_| answer.status() != Some(&InsightsRefreshStatus::Failed));
+        let ended = made.map(translate::timestamp).transpose().map_err(odd(OP))?;
         Ok(Some(InsightsRefresh { started, ended }))
     }
 

@@ -76,6 +76,8 @@ pub enum PlanWait {
     ControlPlane,
     /// EKS to make its insights anew.
     Insights,
+    /// What stands against going on to pass by itself.
+    Findings,
 }
 
 /// What the plan function answers.

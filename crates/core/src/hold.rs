@@ -116,11 +116,16 @@ pub fn hold(state: &RunState, step: &Step, controls: &Controls, now: Timestamp) 
         .or_else(|| outdated(state, step, controls, now))
 }
 
-/// EKS's insights are about the next minor: each hop of the control plane goes by a plan that was made right below it.
-/// Before a window or an answer is waited for, so that what stands against it is known early.
+/// EKS's insights are about the next minor: each hop goes by a plan that was made right below it. Its first step waits for
+/// that, before a window or an answer is waited for, so that what stands against the hop is known early.
 fn of_an_earlier_minor(state: &RunState, step: &Step) -> Option<Hold> {
-    let StepKind::ControlPlane { from, .. } = step.kind else { return None };
-    let made_at = state.plan.as_ref()?.from;
+    let plan = state.plan.as_ref()?;
+    let hop = plan.hops.iter().find(|hop| hop.steps.iter().any(|other| other.id == step.id))?;
+    let from = hop.steps.iter().find_map(|step| match step.kind {
+        StepKind::ControlPlane { from, .. } => Some(from),
+        _ => None,
+    })?;
+    let made_at = plan.from;
     (made_at < from).then(|| Hold::PlanAgain {
         reason: format!("the plan was made at {made_at}, and EKS's insights are about the next minor alone"),
     })

@@ -248,7 +248,11 @@ impl Baseline {
         let with = |ours: &[String], theirs: Vec<String>| {
             ours.iter().cloned().chain(theirs.into_iter().filter(is_new)).collect()
         };
+        // An insight of this plan's that is ERROR and did not block is what the plan itself puts right, or a person let pass.
+        let insights =
+            self.insights.iter().chain(now.insights.iter().filter(|name| !self.insights.contains(name)));
         Self {
+            insights: insights.cloned().collect(),
             addons_unwell: with(&self.addons_unwell, now.addons_unwell),
             addons: with(&self.addons, now.addons),
             vitals: self.vitals.clone().or(now.vitals),

@@ -127,9 +127,9 @@ pub fn plan(inventory: &Inventory, wish: &Wish<'_>, now: Timestamp) -> Plan {
     }
 }
 
-/// What a plan that waited for its window takes to be made anew once that is open, in seconds: EKS makes its insights
-/// anew in one to two minutes.
-const PLAN_AGAIN_S: u32 = 300;
+/// What a plan that waited for its window may take to be made anew once that is open, in seconds. How long EKS takes to
+/// make its insights anew it does not say; a refresh is given up a minute before this.
+pub const PLAN_AGAIN_S: u32 = 960;
 
 /// A step that no opening holds would wait for ever.
 fn windows_too_short(hops: &[Hop], wish: &Wish<'_>) -> Vec<Finding> {
@@ -147,7 +147,7 @@ fn windows_too_short(hops: &[Hop], wish: &Wish<'_>) -> Vec<Finding> {
                 Code::WindowTooShort,
                 Level::Block,
                 step.id.as_str(),
-                format!("{} may take {needs:#}, and the longest window is open for {longest:#}", step.kind),
+                format!("{} wants {needs:#} of a window, and the longest is open for {longest:#}", step.kind),
                 "widen the cluster's windows in the policy, or roll more nodes at a time, then start again",
             )
         })

@@ -1,13 +1,12 @@
 //! The decide function: looks, records what the look shows, and answers what to do now. Reads EKS only.
 
-use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::contract::{ActAnswer, ApprovalAsked, CloseAnswer, DecideRequest};
 use eks_upgrade_core::control::{self, Approval, Controls, Subject};
 use eks_upgrade_core::decide::{Decision, NextHop, WaitFor, decide, next_hop, overdue};
 use eks_upgrade_core::ids::{ApprovalId, ExecutionArn, Fence, RunId, StepId, TaskToken};
 use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState, Standing};
 use eks_upgrade_core::observe::{self, World};
-use eks_upgrade_core::plan::{Hop, Plan, Step, StepKind};
+use eks_upgrade_core::plan::Hop;
 use eks_upgrade_core::waits::later;
 use jiff::{SignedDuration, Timestamp};
 
@@ -103,7 +102,6 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
         let controls = controls(&self.ledger, &name, Some(&journal.state)).await?;
         let now = self.time.now();
         journal.record(|state| control::settle(state, &controls, now)).await?;
-        let before = upgrades_ahead(&journal.state);
         let mut world = World::default();
         // Each look may end an update and so make further steps ready, which then want a look of their own.
         loop {
@@ -119,24 +117,17 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
             let now = self.time.now();
             journal.record(|state| observe::settle(state, &hop, &world, now)).await?;
         }
-        if (1..before).contains(&upgrades_ahead(&journal.state)) {
-            self.begin_insights(&name).await;
-        }
         let now = self.time.now();
         journal.record(|state| overdue(state, now)).await?;
         let seq = journal.state.seq;
         let decision = decide(&journal.state, &hop, &world, &controls, now);
         journal.record(|state| said_of(state, &decision, now)).await?;
+        if matches!(decision, Decision::Replan { .. }) {
+            // The next plan does not have the steps that are done.
+            self.learn(&journal.state).await;
+        }
         tracing::info!(%run, hop = at, ?decision, "decided");
         Ok(Round { seq, world, controls, now, decision })
-    }
-
-    /// The next hop goes by a plan of its own, and by insights that EKS makes anew for it: that takes a minute or two, in
-    /// which the rest of this hop goes on. Where it fails, the plan function sees to it.
-    async fn begin_insights(&self, cluster: &ClusterArn) {
-        if let Err(down) = self.eks.refresh_insights(cluster).await {
-            tracing::warn!(%cluster, %down, "insights are not made ahead of the next hop");
-        }
     }
 
     async fn ask(
@@ -220,13 +211,6 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, T: Time> Decide<E, L, T> {
             tracing::warn!(%down, "what was learned is lost");
         }
     }
-}
-
-/// How many upgrades of the control plane the plan has yet to make.
-fn upgrades_ahead(state: &RunState) -> usize {
-    let steps = state.plan.iter().flat_map(Plan::steps);
-    let upgrade = |step: &&Step| matches!(step.kind, StepKind::ControlPlane { .. });
-    steps.filter(upgrade).filter(|step| !state.is_done(&step.id)).count()
 }
 
 /// What a decision not to act yet says to people, once.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::fleet::checks::check_fault;
 use crate::fleet::{Act, ClusterSpec, Fault};
 use crate::http::Response;
+use crate::insights::refresh::{Refresh, by_itself};
 use crate::state::{Cluster, Scope, Update};
 use crate::time::rfc3339;
 use crate::world::World;
@@ -86,6 +87,9 @@ impl World {
     fn state_of(&self, cluster: &Cluster) -> Value {
         let mut body = state_of(cluster);
         body["selfManaged"] = cluster.groups_state(self.now);
+        // Those that were asked for, and the last of EKS's own.
+        let refreshes = cluster.refreshes.iter().copied().chain([by_itself(self, cluster)]);
+        body["insightsRefreshes"] = refreshes.map(refresh_of).collect();
         if let Some(kube) = &cluster.kubernetes {
             body["kubernetes"] = kube.summary();
         }
@@ -155,6 +159,10 @@ fn state_of(cluster: &Cluster) -> Value {
         "addons": addons,
         "updates": cluster.updates.iter().map(update_of).collect::<Vec<_>>(),
     })
+}
+
+fn refresh_of(refresh: Refresh) -> Value {
+    json!({"startedAt": rfc3339(refresh.started), "endedAt": rfc3339(refresh.ended)})
 }
 
 fn update_of(update: &Update) -> Value {

@@ -48,9 +48,8 @@ pub(crate) struct Cluster {
     pub(crate) breaking: Vec<(Ms, Breaks)>,
     /// What has stopped working.
     pub(crate) broken: Vec<Broken>,
-    /// The last refresh of its insights that was asked for, and the one before it.
-    pub(crate) refresh: Option<Refresh>,
-    pub(crate) refresh_before: Option<Refresh>,
+    /// The refreshes of its insights that were asked for, in order; only the last may run.
+    pub(crate) refreshes: Vec<Refresh>,
     /// What its insights show if they are frozen.
     pub(crate) frozen_insights: Option<Vec<Insight>>,
     pub(crate) rng: Rng,
@@ -266,8 +265,7 @@ impl Cluster {
             lag: None,
             breaking: Vec::new(),
             broken: Vec::new(),
-            refresh: None,
-            refresh_before: None,
+            refreshes: Vec::new(),
             frozen_insights: None,
             rng,
             hosts: 0,

@@ -121,6 +121,8 @@ pub struct Evidence {
     pub left: Vec<Left>,
     /// When EKS was asked for its insights.
     pub looks: Vec<Look>,
+    /// When EKS was asked to make them anew, or how far that is, and refused.
+    pub refused_looks: Vec<Look>,
     /// What EKS said of updates.
     pub told: Vec<Told>,
     /// What EKS said of the versions of control planes: where it stands, the cluster's name, the version.
@@ -162,9 +164,15 @@ impl Evidence {
                 if let Some(said) = said {
                     self.heard(place, record, said);
                 }
-                if record["operation"] == "ListInsights" && record["error"].is_null() {
-                    let cluster = record["cluster"].as_str().unwrap_or_default().to_owned();
-                    self.looks.push(Look { place, at_s, cluster });
+                let named = || record["cluster"].as_str().unwrap_or_default().to_owned();
+                match (record["operation"].as_str(), record["error"].is_null()) {
+                    (Some("ListInsights"), true) => {
+                        self.looks.push(Look { place, at_s, cluster: named() });
+                    }
+                    (Some("StartInsightsRefresh" | "DescribeInsightsRefresh"), false) => {
+                        self.refused_looks.push(Look { place, at_s, cluster: named() });
+                    }
+                    _ => {}
                 }
                 if record["mutated"] == true {
                     let call = accepted(place, at_s, record, cluster.as_ref());

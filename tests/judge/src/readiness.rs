@@ -1,5 +1,8 @@
-//! A control plane goes up only on what EKS's insights said within the last day, and since it went up last: they are about
-//! the next minor.
+//! A control plane goes up only on what EKS's insights said within the last day, made anew while it was at that minor: they
+//! are about the next one.
+
+use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::evidence::{Accepted, Evidence};
 use crate::skew::minor;
@@ -17,24 +20,50 @@ fn goes_up(call: &Accepted) -> bool {
 }
 
 fn of_call(evidence: &Evidence, call: &Accepted) -> Option<Objection> {
-    let earlier = |before: &&Accepted| {
-        before.place < call.place && before.cluster == call.cluster && before.operation == call.operation
-    };
-    // When the last of the upgrades before was seen to have ended well.
-    let went_up = evidence.accepted.iter().filter(earlier).filter_map(|before| {
-        let ended =
-            |told: &&crate::evidence::Told| told.update == before.update && told.status == "Successful";
-        evidence.told.iter().find(ended).map(|told| told.place).filter(|place| *place < call.place)
-    });
-    let went_up = went_up.max().unwrap_or(0);
+    let here = |at_s: i64| minor_at(call, at_s) == minor(&call.truth["version"]);
     let last =
         evidence.looks.iter().rev().find(|look| look.place < call.place && look.cluster == call.cluster);
     let why = match last {
         None => "nobody had asked for EKS's insights",
-        Some(look) if look.place < went_up => "EKS's insights were asked for at the minor before",
+        Some(look) if !here(look.at_s) => "EKS's insights were asked for at another minor",
         Some(look) if call.at_s - look.at_s > FRESH_S => "EKS's insights were asked for more than a day ago",
+        Some(_) if !was_refreshed(evidence, call) => "EKS's insights were not made anew at this minor",
         Some(_) => return None,
     };
     let text = format!("{} goes up, and {why}", call.cluster);
     Some(Objection { rule: Rule::Readiness, at_s: call.at_s, text })
+}
+
+/// The minor where the cluster was at an instant before the call, by the simulator's word on its updates.
+fn minor_at(call: &Accepted, at_s: i64) -> Option<i32> {
+    let updates = call.truth["updates"].as_array().into_iter().flatten();
+    let moved = updates.filter_map(|update| {
+        let by = match update["type"].as_str() {
+            Some("VersionUpdate") if update["nodegroup"].is_null() => 1,
+            Some("VersionRollback") => -1,
+            _ => return None,
+        };
+        let ended_s = second(&update["endedAt"]).filter(|_| update["status"] == "Successful")?;
+        Some((ended_s, by, minor(&update["params"]["Version"])?))
+    });
+    let mut moved: Vec<(i64, i32, i32)> = moved.collect();
+    moved.sort_unstable();
+    match moved.iter().rev().find(|(ended_s, ..)| *ended_s <= at_s) {
+        Some((.., to)) => Some(*to),
+        None => moved.first().map_or_else(|| minor(&call.truth["version"]), |(_, by, to)| Some(to - by)),
+    }
+}
+
+/// Whether EKS made its insights anew at this minor, or was asked to and refused.
+fn was_refreshed(evidence: &Evidence, call: &Accepted) -> bool {
+    let here = |at_s: &i64| minor_at(call, *at_s) == minor(&call.truth["version"]);
+    let refreshes = call.truth["insightsRefreshes"].as_array().into_iter().flatten();
+    let made_s = refreshes.filter_map(|refresh| second(&refresh["startedAt"]));
+    let refused = evidence.refused_looks.iter();
+    let refused = refused.filter(|refused| refused.cluster == call.cluster && refused.place < call.place);
+    made_s.chain(refused.map(|refused| refused.at_s)).any(|at_s| here(&at_s))
+}
+
+fn second(instant: &Value) -> Option<i64> {
+    Some(instant.as_str()?.parse::<Timestamp>().ok()?.as_second())
 }

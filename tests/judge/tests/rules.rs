@@ -65,7 +65,7 @@ impl Record {
             "mutated": true,
         });
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let cluster = json!({"version": "1.34", "createdAt": self.made, "tags": {}, "nodegroups": {"web": {"nodes": [{"kubeletVersion": "1.34"}]}}});
+        let cluster = json!({"version": "1.34", "insightsRefreshes": [{"startedAt": "2026-08-18T04:00:00Z"}], "createdAt": self.made, "tags": {}, "nodegroups": {"web": {"nodes": [{"kubeletVersion": "1.34"}]}}});
         self.add(What::Request { record, said: None, cluster: Some(cluster) });
     }
 
@@ -193,20 +193,25 @@ fn a_control_plane_goes_up_on_insights_of_its_day_and_minor() {
         record.lines.iter_mut().filter(|line| is_look(line)).for_each(|line| line.at_s -= ago_s);
         assert_eq!(record.broken(), broken, "{ago_s} s ago");
     }
-    for looks_again in [true, false] {
+    for (went_up, refreshed, broken) in [
+        ("2026-08-18T10:00:00Z", "2026-08-18T10:00:00Z", vec![]),
+        ("2026-08-18T10:00:01Z", "2026-08-18T10:00:01Z", vec![Rule::Readiness]),
+        ("2026-08-18T09:50:00Z", "2026-08-18T09:49:59Z", vec![Rule::Readiness]),
+    ] {
         let mut record = Record::under(json!({}));
-        record.upgrade();
-        if looks_again {
-            record.looks();
-        }
         record.intended("1.36/control-plane", "t2");
         record.call("UpdateClusterVersion", "t2", json!({"version": "1.36"}), json!({}));
         let What::Request { cluster: Some(cluster), .. } = &mut record.lines.last_mut().unwrap().what else {
             panic!("a call");
         };
         cluster["version"] = json!("1.35");
-        let broken = if looks_again { vec![] } else { vec![Rule::Readiness] };
-        assert_eq!(record.broken(), broken, "looks again: {looks_again}");
+        let update = |to: &str, nodegroup: Value, ended: &str| json!({"type": "VersionUpdate", "params": {"Version": to}, "nodegroup": nodegroup, "status": "Successful", "endedAt": ended});
+        cluster["insightsRefreshes"] = json!([{"startedAt": refreshed}]);
+        cluster["updates"] = json!([
+            update("1.35", Value::Null, went_up),
+            update("1.35", json!("web"), "2026-08-18T11:00:00Z"),
+        ]);
+        assert_eq!(record.broken(), broken, "looked at 10:00:00, up at {went_up}, anew from {refreshed}");
     }
 }
 

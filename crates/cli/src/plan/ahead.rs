@@ -103,6 +103,7 @@ pub fn just_opened(
         opened,
         opened_at: now,
         updated_at: now,
+        changed_at: None,
         plan: Some(plan.clone()),
         steps: BTreeMap::new(),
         foreign: BTreeMap::new(),

@@ -14,10 +14,18 @@ use crate::roll::{Moved, Roll};
 impl RunState {
     /// Takes one event in, or says why it may not follow. Total; changes nothing when it refuses.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), LedgerError> {
-        let at = entry.at;
         if self.ended.is_some() {
             return Err(illegal(entry, "the run is over"));
         }
+        self.apply_event(entry)?;
+        if changes_the_cluster(&entry.event) {
+            self.changed_at = Some(entry.at);
+        }
+        Ok(())
+    }
+
+    fn apply_event(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let at = entry.at;
         match &entry.event {
             Event::Opened(_) => return Err(illegal(entry, "the run is open already")),
             Event::Resumed { .. } => {}
@@ -392,6 +400,18 @@ impl RunState {
         progress.conflicted |= failure.code == crate::remedy::CONFIGURATION_CONFLICT;
         progress
     }
+}
+
+/// Whether EKS may see the cluster otherwise after it.
+fn changes_the_cluster(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Succeeded { .. }
+            | Event::Failed { .. }
+            | Event::Satisfied { .. }
+            | Event::Followed { .. }
+            | Event::ForeignUpdateEnded { .. }
+    )
 }
 
 pub(super) fn illegal(entry: &Entry, why: &str) -> LedgerError {

@@ -181,6 +181,8 @@ pub struct RunState {
     pub opened_at: Timestamp,
     /// When the last line was written.
     pub updated_at: Timestamp,
+    /// When the ledger last saw something of the cluster change: a step was done, or an update of somebody else's over.
+    pub changed_at: Option<Timestamp>,
     /// The plan in force.
     pub plan: Option<Plan>,
     /// The steps that began.
@@ -245,6 +247,7 @@ impl RunState {
             opened: (**opened).clone(),
             opened_at: entry.at,
             updated_at: entry.at,
+            changed_at: None,
             plan: None,
             steps: BTreeMap::new(),
             foreign: BTreeMap::new(),

@@ -46,6 +46,12 @@ pub fn of_block(state: &RunState, plan: &Plan) -> Notification {
     let way = if plan.rolls_back.is_some() { "way back" } else { "upgrade" };
     let mut lines = vec![about(state), format!("The {way} to {} is blocked, and the run ends.", plan.target)];
     lines.extend(plan.rolls_back.as_ref().map(|because| format!("It was to go back: {}.", because.message)));
+    lines.extend(state.touched.then(|| {
+        format!(
+            "The control plane is at {}; what was done so far stays, and nothing further is started.",
+            plan.from
+        )
+    }));
     lines.extend(listed(plan.blocks()));
     let to = if plan.rolls_back.is_some() { roll_back_command(state) } else { again_command(state) };
     lines.push(format!("Wanted of the cluster's owner: settle what is named above, then {to}"));
@@ -92,7 +98,8 @@ pub fn of_overdue(state: &RunState, what: &str, update: &UpdateId, since: Timest
         about(state),
         format!("{what}: update {update} runs since {}, longer than it ever should.", minute(since)),
         "It is watched to its end, and nothing that has to come after it is started.".into(),
-        "Wanted of the cluster's owner: see in the EKS console what holds it, and ask AWS Support if nothing does."
+        "Wanted of the cluster's owner: see in the EKS console whose it is and what holds it; ask AWS Support if nothing \
+         does."
             .into(),
     ];
     lines.extend(deadline(state));
@@ -213,7 +220,8 @@ fn paused(state: &RunState) -> Option<String> {
 /// Until when it matters, where the ledger knows.
 fn deadline(state: &RunState) -> Option<String> {
     let opened = &state.opened;
-    let ends = opened.support_ends.filter(|_| !opened.roll_back)?;
+    let past = state.plan.as_ref().is_some_and(|plan| plan.from > opened.from);
+    let ends = opened.support_ends.filter(|_| !opened.roll_back && !past)?;
     Some(format!("Until: support of {} ends on {}.", opened.from, day(ends)))
 }
 

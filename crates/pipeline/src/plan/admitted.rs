@@ -28,8 +28,9 @@ impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
         Reach { home: &self.home, spokes: &self.policy.spokes }
     }
 
-    /// Every check that needs no lease. Nothing is written, whatever comes in.
-    pub(super) async fn admit(&self, request: &serde_json::Value) -> Answer<Admitted> {
+    /// Every check that needs no lease. Nothing is written, whatever comes in. Of a run that is planned `again`, or gone on
+    /// with, policy and target are those that it was opened with: what rule and tag say by now does not matter.
+    pub(super) async fn admit(&self, request: &serde_json::Value, again: bool) -> Answer<Admitted> {
         let request = UpgradeRequest::read(request)?;
         let arn = request.cluster_at(self.reach())?;
         let stated = request.stated_target()?;
@@ -47,12 +48,16 @@ impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
         }
         let calendar = self.eks.calendar(&arn.home()).await?;
         let invalid = |error: PolicyError| DoorError::InvalidPolicy(error.to_string());
-        let mut policy = self.policy.for_cluster(&cluster.arn, &cluster.tags).map_err(invalid)?;
-        let target = if request.roll_back {
-            below(&cluster, stated)?
-        } else if request.resume.is_some() {
-            // Where it goes stands in the run, which ends by itself where that makes no sense any more.
+        let again = again || request.resume.is_some();
+        let mut policy = if again {
+            Policy::default()
+        } else {
+            self.policy.for_cluster(&cluster.arn, &cluster.tags).map_err(invalid)?
+        };
+        let target = if again {
             cluster.version
+        } else if request.roll_back {
+            below(&cluster, stated)?
         } else {
             target_of(&cluster, stated, &policy, &calendar, self.time.now())?
         };

@@ -3,7 +3,7 @@
 use eks_upgrade_core::arn::ClusterArn;
 use eks_upgrade_core::cluster::{Cluster, Resource, Status};
 use eks_upgrade_core::contract::{PlanAgain, PlanAnswer, PlanWait};
-use eks_upgrade_core::decide::{Decision, overdue, turned};
+use eks_upgrade_core::decide::{Decision, WaitFor, overdue, turned};
 use eks_upgrade_core::ids::{ExecutionArn, UpdateId};
 use eks_upgrade_core::ledger::{Ending, Event, Phase, RunState};
 use eks_upgrade_core::observe::{NOT_VISIBLE_YET_S, Query, World};
@@ -25,6 +25,11 @@ use crate::ports::{Durations, Eks, Executions, Ledger, Said, Time};
 /// How often EKS is asked whether it shows by now what was done, in seconds.
 const NOT_SHOWN_PAUSE_S: u32 = 30;
 
+/// For how long it is waited for that what stands against going on passes by itself, in seconds, and how often it is looked
+/// at.
+const MAY_PASS_S: u32 = 3600;
+const MAY_PASS_PAUSE_S: u32 = 300;
+
 impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L, X, T> {
     /// A run that is open already: resumed, or waiting for somebody else's update before its first plan.
     pub(super) async fn go_on(
@@ -44,6 +49,11 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             return Ok(answer);
         }
         let back = journal.state.opened.roll_back.then(|| by_hand(&admitted));
+        if back.is_none()
+            && let Some(wait) = self.refresh_insights(&admitted.cluster.arn, journal.state.changed_at).await?
+        {
+            return Ok(wait);
+        }
         let known = self.known(&admitted.cluster.arn, back).await?;
         let plan = self.propose(&admitted, 1, &known).await?;
         if plan.hops.is_empty()
@@ -112,7 +122,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         // Whatever it is that is answered, the control plane goes up on the new plan's findings alone.
         if back.is_none()
             && admitted.cluster.version < admitted.target
-            && let Some(wait) = self.refresh_insights(&admitted.cluster.arn).await?
+            && let Some(wait) = self.refresh_insights(&admitted.cluster.arn, state.changed_at).await?
         {
             return Ok(wait);
         }
@@ -126,6 +136,9 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         if let Some(wait) = not_shown_yet(&journal.state, &plan, self.time.now()) {
             return Ok(wait);
         }
+        if let Some(wait) = self.may_pass(&mut journal, &plan).await? {
+            return Ok(wait);
+        }
         journal
             .record(|state| {
                 let current = state.plan.as_ref().map_or(0, |plan| plan.revision);
@@ -137,6 +150,22 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
             })
             .await?;
         Ok(planned(&journal))
+    }
+
+    /// What stands against going on may pass by itself: a server that cannot be reached just now, a budget without room. A run
+    /// that has begun is not ended for it before an hour is over; the ledger has when that hour began.
+    async fn may_pass(&self, journal: &mut Journal<'_, L, T>, plan: &Plan) -> Answer<Option<PlanAnswer>> {
+        let Some(first) = plan.blocks().next().filter(|_| plan.rolls_back.is_none()) else { return Ok(None) };
+        let text = format!("what stands against the plan to pass: {} {}", first.code, first.subject);
+        let waits = |state: &RunState| matches!(state.paused, Some((WaitFor::Recovery, _)));
+        let paused = Event::Paused { wait_for: WaitFor::Recovery, text: text.clone(), until: None };
+        journal.record(|state| if waits(state) { Vec::new() } else { vec![paused.clone()] }).await?;
+        let waited_s = seconds_between(journal.state.updated_at, self.time.now());
+        Ok((waited_s < MAY_PASS_S).then(|| PlanAnswer::Wait {
+            wait_for: PlanWait::Findings,
+            seconds: MAY_PASS_PAUSE_S,
+            text,
+        }))
     }
 
     pub(super) async fn their_update(&self, cluster: &ClusterArn) -> Answer<Option<UpdateId>> {

@@ -175,7 +175,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let back = admitted.request.roll_back.then(|| by_hand(admitted));
         let known = self.known(&admitted.cluster.arn, back).await?;
         self.may_go_back(admitted, &known.controls)?;
-        if !busy && let Some(wait) = self.refresh_insights(&admitted.cluster.arn).await? {
+        if !busy && let Some(wait) = self.refresh_insights(&admitted.cluster.arn, None).await? {
             return Ok(Begun::Answered(wait));
         }
         let arn = &admitted.cluster.arn;

@@ -58,7 +58,7 @@ struct Known {
 impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
     /// Makes the plan for a request and writes nothing: what `eks-upgrade plan` prints.
     pub async fn dry_run(&self, request: &serde_json::Value) -> Answer<(Plan, Calendar)> {
-        let admitted = self.admit(request).await?;
+        let admitted = self.admit(request, false).await?;
         let back = admitted.request.roll_back.then(|| by_hand(&admitted));
         let plan = self.propose(&admitted, 1, &Known { back, ..Known::default() }).await?;
         Ok((plan, admitted.calendar))
@@ -97,7 +97,7 @@ impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
 impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> PlanRun<E, L, X, T> {
     /// Answers the upgrade state machine.
     pub async fn plan(&self, asked: &PlanRequest) -> Answer<PlanAnswer> {
-        let admitted = match self.admit(&asked.request).await {
+        let admitted = match self.admit(&asked.request, asked.again.is_some()).await {
             Err(PipelineError::Door(error)) => return self.turned_away(asked, error).await,
             admitted => admitted?,
         };

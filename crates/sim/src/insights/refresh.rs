@@ -14,15 +14,16 @@ pub(crate) struct Refresh {
 
 /// The last refresh that is over.
 pub(crate) fn last_refresh(world: &World, cluster: &Cluster) -> Refresh {
-    let asked = cluster.refresh.filter(|refresh| refresh.ended <= world.now).or(cluster.refresh_before);
-    let own = by_itself(world, cluster.frozen_insights.is_some());
+    let asked = cluster.refreshes.iter().rev().copied().find(|refresh| refresh.ended <= world.now);
+    let own = by_itself(world, cluster);
     asked.filter(|asked| asked.ended > own.ended).unwrap_or(own)
 }
 
-/// The last time before the start was six hours before it; frozen insights are not refreshed again.
-fn by_itself(world: &World, frozen: bool) -> Refresh {
+/// The last refresh of EKS's own. The last time before the start was six hours before it; frozen insights are not refreshed again.
+pub(crate) fn by_itself(world: &World, cluster: &Cluster) -> Refresh {
     let first = world.start - 6 * HOUR;
-    let ended = if frozen { first } else { first + (world.now - first) / DAY * DAY };
+    let ended =
+        if cluster.frozen_insights.is_some() { first } else { first + (world.now - first) / DAY * DAY };
     Refresh { started: ended - MINUTE, ended }
 }
 
@@ -31,11 +32,11 @@ impl World {
     pub(crate) fn start_refresh(&mut self, name: &str) {
         let now = self.now;
         let Some(cluster) = self.clusters.get_mut(name) else { return };
-        if cluster.refresh.is_some_and(|refresh| refresh.ended > now) {
+        if cluster.refreshes.last().is_some_and(|refresh| refresh.ended > now) {
             return;
         }
         let ended = now + cluster.rng.between(60, 120) * SECOND;
-        cluster.refresh_before = cluster.refresh.replace(Refresh { started: now, ended });
+        cluster.refreshes.push(Refresh { started: now, ended });
         self.refresh_at(ended, name);
     }
 

@@ -77,7 +77,7 @@ pub(super) fn start_refresh(world: &mut World, call: &Call) -> Result<Done, ApiE
 
 pub(super) fn describe_refresh(world: &World, call: &Call) -> Result<Done, ApiError> {
     let cluster = cluster(world, call)?;
-    let running = cluster.refresh.filter(|refresh| refresh.ended > world.now);
+    let running = cluster.refreshes.last().copied().filter(|refresh| refresh.ended > world.now);
     let Refresh { started, ended } = running.unwrap_or_else(|| last_refresh(world, cluster));
     let mut body = json!({
         "status": "IN_PROGRESS",

@@ -23,6 +23,8 @@ pub struct Course {
     done: BTreeMap<StepId, (Timestamp, Option<UpdateId>)>,
     /// When EKS began and ended each update.
     updates: BTreeMap<String, (Timestamp, Timestamp)>,
+    /// When EKS began and ended to make its insights anew: each hop after the first waits for that.
+    refreshes: Vec<(Timestamp, Timestamp)>,
 }
 
 /// Where the time went that EKS did not need, in seconds, along the steps that the end waited for.
@@ -87,8 +89,8 @@ impl Course {
         let (Some(began), Some(ended)) = (began, ended) else {
             return Ok(Err("it was not completed".into()));
         };
-        let updates = updates(cluster)?;
-        Ok(Ok(Self { hops, began, ended, started, done, updates }))
+        let (updates, refreshes) = (updates(cluster)?, refreshes(cluster)?);
+        Ok(Ok(Self { hops, began, ended, started, done, updates, refreshes }))
     }
 
     /// From the first line to the last, in seconds.
@@ -97,11 +99,20 @@ impl Course {
         seconds(self.began, self.ended)
     }
 
-    /// The longest way through the plan, each step as long as EKS really took for it, in seconds: nothing that keeps
-    /// the plan's order can be quicker.
+    /// The longest way through the plan, each step as long as EKS really took for it, and its insights as long as it took
+    /// to make them anew for the next hop, in seconds: nothing that keeps the plan's order can be quicker.
     #[must_use]
     pub fn bound_s(&self) -> f64 {
-        self.hops.iter().map(|hop| self.longest_s(hop)).sum()
+        let insights = (0..self.hops.len()).filter_map(|at| self.insights_after(at));
+        let insights_s: f64 = insights.map(|(began, ended)| seconds(began, ended)).sum();
+        insights_s + self.hops.iter().map(|hop| self.longest_s(hop)).sum::<f64>()
+    }
+
+    /// When EKS made the insights anew by which the hop after this one was planned.
+    fn insights_after(&self, at: usize) -> Option<(Timestamp, Timestamp)> {
+        let upgraded = control_plane(self.hops.get(at)?).and_then(|step| self.done.get(&step.id))?.0;
+        let next = control_plane(self.hops.get(at + 1)?).and_then(|step| self.started.get(&step.id))?;
+        self.refreshes.iter().copied().rev().find(|(began, ended)| *began >= upgraded && ended <= next)
     }
 
     fn longest_s(&self, hop: &Hop) -> f64 {
@@ -128,7 +139,7 @@ impl Course {
     pub fn lost(&self) -> Lost {
         let mut lost = Lost::default();
         let mut since = self.began;
-        for hop in &self.hops {
+        for (place, hop) in self.hops.iter().enumerate() {
             let known = |step: &&Step| self.done.get(&step.id).map(|(known, _)| *known);
             let mut at = hop.steps.iter().max_by_key(known);
             let end = at.as_ref().and_then(known).unwrap_or(since);
@@ -147,6 +158,11 @@ impl Course {
                 at = before;
             }
             since = end;
+            // What EKS took for its insights is not lost.
+            if let Some((began, made)) = self.insights_after(place) {
+                lost.between_s += seconds(end, began);
+                since = made;
+            }
         }
         lost.between_s += seconds(since, self.ended);
         lost
@@ -162,6 +178,19 @@ fn updates(cluster: &Value) -> Result<BTreeMap<String, (Timestamp, Timestamp)>, 
         updates.insert(text("id").to_owned(), (text("createdAt").parse()?, text("endedAt").parse()?));
     }
     Ok(updates)
+}
+
+/// When EKS began and ended to make a cluster's insights anew.
+fn refreshes(cluster: &Value) -> Result<Vec<(Timestamp, Timestamp)>, Unmeasured> {
+    let all = cluster["insightsRefreshes"].as_array().into_iter().flatten();
+    let text = |refresh: &Value, field: &str| refresh[field].as_str().unwrap_or_default().to_owned();
+    let instants = |refresh| Ok((text(refresh, "startedAt").parse()?, text(refresh, "endedAt").parse()?));
+    all.map(instants).collect()
+}
+
+/// The step of a hop that takes the control plane up, if it has one.
+fn control_plane(hop: &Hop) -> Option<&Step> {
+    hop.steps.iter().find(|step| matches!(step.kind, StepKind::ControlPlane { .. }))
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {

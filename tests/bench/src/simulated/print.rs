@@ -18,8 +18,8 @@ use crate::print::{block, table};
 pub fn markdown(simulated: &Simulated) -> String {
     let makespans = format!(
         "Time from the first line of the ledger to the last, next to the longest way through the plan with the durations \
-         of EKS's own updates ({CLUSTERS} random clusters a row; at once: 20 node groups, 20 add-ons, so that neither \
-         binds)"
+         of EKS's own updates, and of its insights before each further hop ({CLUSTERS} random clusters a row; at once: \
+         20 node groups, 20 add-ons, so that neither binds)"
     );
     let costs = format!(
         "Cost of one upgrade: three groups of three nodes, four add-ons ({UPGRADES} upgrades a column, median and p99)"
