@@ -142,9 +142,9 @@ fn insights_are_made_anew_once_all_of_the_hop_before_is_done() {
     upgrade(&fleet, "1.35").completed();
     let refreshed = refreshed_at(&fleet);
     let state = fleet.eks.state();
-    let second = state.calls.iter().position(|called| called.call.to_string().contains("1.35")).unwrap();
-    assert!(state.calls[second].at >= refreshed, "{refreshed}");
-    assert!(state.calls[second - 1].at < refreshed, "after the last call of the first hop: {refreshed}");
+    let at = |call: &str| state.calls.iter().find(|called| called.call.to_string() == call).unwrap().at;
+    let (rolled, up) = (at("UpdateNodegroupVersion general 1.34"), at("UpdateClusterVersion 1.35"));
+    assert!(rolled < refreshed && refreshed <= up, "{rolled} {refreshed} {up}");
 }
 
 #[test]
