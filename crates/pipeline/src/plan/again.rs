@@ -161,7 +161,7 @@ impl<E: Eks + Inspects, L: Ledger + Said + Durations, X: Executions, T: Time> Pl
         let paused = Event::Paused { wait_for: WaitFor::Recovery, text: text.clone(), until: None };
         journal.record(|state| if waits(state) { Vec::new() } else { vec![paused.clone()] }).await?;
         let waited_s = seconds_between(journal.state.updated_at, self.time.now());
-        Ok((waited_s < MAY_PASS_S).then(|| PlanAnswer::Wait {
+        Ok((waited_s < MAY_PASS_S).then_some(PlanAnswer::Wait {
             wait_for: PlanWait::Findings,
             seconds: MAY_PASS_PAUSE_S,
             text,

@@ -40,9 +40,9 @@ const BUDGETS: [Budget; 2] = [
         calls: 310.0,
         invocations: 138.0,
         transitions: 400.0,
-        lines: 50.0,
+        lines: 52.0,
         bytes: 38_700.0,
-        writes: 48.0,
+        writes: 52.0,
     },
 ];
 
@@ -56,7 +56,7 @@ const EVICTIONS_A_POD_MAX: f64 = 1.2;
 /// Of the work that is done without a limit, what has to be done in the same time with any limit, of 100, by a campaign of
 /// as many clusters as unless told otherwise. The tightest limit is below what it asks for on average, so that it cannot
 /// all be done; larger campaigns ask for more.
-const DONE_PERCENT_MIN: f64 = 36.0;
+const DONE_PERCENT_MIN: f64 = 33.0;
 
 /// The budgets that are not kept; none if all is well.
 #[must_use]
