@@ -124,7 +124,7 @@ pub enum Rule {
     OneMinorUp,
     /// No node is newer than its control plane, or more than three minors older.
     Skew,
-    /// A control plane goes up only on what EKS's insights said within the last day, and since it went up last.
+    /// A control plane goes up only on what EKS's insights said within the last day, made anew at its minor.
     Readiness,
     /// Nothing is called outside the windows, or in a freeze.
     Schedule,

@@ -227,6 +227,8 @@ fn a_run_is_planned_ten_times_at_most() {
     assert_eq!(asked(&case), Some((false, false)));
     case.plan().revision = 10;
     assert_eq!(asked(&case), None);
+    case.plan().renewals = 1;
+    assert_eq!(asked(&case), Some((false, false)), "one was made anew for its age alone");
 }
 
 #[test]

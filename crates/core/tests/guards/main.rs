@@ -8,6 +8,8 @@ mod calls;
 mod given;
 mod guarding;
 mod looks;
+mod outdated;
+mod overdue;
 mod people;
 mod rolls;
 mod room;
