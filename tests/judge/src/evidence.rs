@@ -121,8 +121,8 @@ pub struct Evidence {
     pub left: Vec<Left>,
     /// When EKS was asked for its insights.
     pub looks: Vec<Look>,
-    /// When EKS was asked to make them anew, or how far that is, and refused.
-    pub refused_looks: Vec<Look>,
+    /// When EKS was asked to make them anew, or how far that is, and denied it.
+    pub denied_looks: Vec<Look>,
     /// What EKS said of updates.
     pub told: Vec<Told>,
     /// What EKS said of the versions of control planes: where it stands, the cluster's name, the version.
@@ -165,12 +165,12 @@ impl Evidence {
                     self.heard(place, record, said);
                 }
                 let named = || record["cluster"].as_str().unwrap_or_default().to_owned();
-                match (record["operation"].as_str(), record["error"].is_null()) {
-                    (Some("ListInsights"), true) => {
+                match (record["operation"].as_str(), record["status"].as_u64()) {
+                    (Some("ListInsights"), _) if record["error"].is_null() => {
                         self.looks.push(Look { place, at_s, cluster: named() });
                     }
-                    (Some("StartInsightsRefresh" | "DescribeInsightsRefresh"), false) => {
-                        self.refused_looks.push(Look { place, at_s, cluster: named() });
+                    (Some("StartInsightsRefresh" | "DescribeInsightsRefresh"), Some(403)) => {
+                        self.denied_looks.push(Look { place, at_s, cluster: named() });
                     }
                     _ => {}
                 }

@@ -18,6 +18,7 @@ fn of_call(evidence: &Evidence, call: &Accepted) -> Option<Objection> {
     (is != planned).then_some(Objection { rule: Rule::SameCluster, at_s: call.at_s, text })
 }
 
-fn second(instant: &Value) -> Option<i64> {
+/// An instant, in seconds since 1970.
+pub(crate) fn second(instant: &Value) -> Option<i64> {
     Some(instant.as_str()?.parse::<Timestamp>().ok()?.as_second())
 }

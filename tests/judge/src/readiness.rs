@@ -1,10 +1,8 @@
 //! A control plane goes up only on what EKS's insights said within the last day, made anew while it was at that minor: they
 //! are about the next one.
 
-use jiff::Timestamp;
-use serde_json::Value;
-
 use crate::evidence::{Accepted, Evidence};
+use crate::identity::second;
 use crate::skew::minor;
 use crate::{Objection, Rule};
 
@@ -54,16 +52,12 @@ fn minor_at(call: &Accepted, at_s: i64) -> Option<i32> {
     }
 }
 
-/// Whether EKS made its insights anew at this minor, or was asked to and refused.
+/// Whether EKS made its insights anew at this minor, or denied it.
 fn was_refreshed(evidence: &Evidence, call: &Accepted) -> bool {
     let here = |at_s: &i64| minor_at(call, *at_s) == minor(&call.truth["version"]);
     let refreshes = call.truth["insightsRefreshes"].as_array().into_iter().flatten();
     let made_s = refreshes.filter_map(|refresh| second(&refresh["startedAt"]));
-    let refused = evidence.refused_looks.iter();
-    let refused = refused.filter(|refused| refused.cluster == call.cluster && refused.place < call.place);
-    made_s.chain(refused.map(|refused| refused.at_s)).any(|at_s| here(&at_s))
-}
-
-fn second(instant: &Value) -> Option<i64> {
-    Some(instant.as_str()?.parse::<Timestamp>().ok()?.as_second())
+    let denied = evidence.denied_looks.iter();
+    let denied = denied.filter(|denied| denied.cluster == call.cluster && denied.place < call.place);
+    made_s.chain(denied.map(|denied| denied.at_s)).any(|at_s| here(&at_s))
 }

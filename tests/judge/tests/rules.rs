@@ -213,6 +213,18 @@ fn a_control_plane_goes_up_on_insights_of_its_day_and_minor() {
         ]);
         assert_eq!(record.broken(), broken, "looked at 10:00:00, up at {went_up}, anew from {refreshed}");
     }
+    for (status, broken) in [(403, vec![]), (429, vec![Rule::Readiness])] {
+        let mut record = done();
+        for line in &mut record.lines {
+            let What::Request { cluster: Some(cluster), .. } = &mut line.what else { continue };
+            cluster["insightsRefreshes"] = json!([]);
+        }
+        let refused =
+            json!({"operation": "StartInsightsRefresh", "cluster": "a", "status": status, "error": "X"});
+        let what = What::Request { record: refused, said: None, cluster: None };
+        record.lines.insert(0, Line { at_s: START_S, what });
+        assert_eq!(record.broken(), broken, "{status}");
+    }
 }
 
 #[test]

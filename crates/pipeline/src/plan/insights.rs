@@ -24,8 +24,8 @@ const INSIGHTS_GIVEN_UP_S: u32 = PLAN_AGAIN_S - 60;
 
 impl<E: Eks + Inspects, L, X, T: Time> PlanRun<E, L, X, T> {
     /// Has EKS make its insights anew where it began the last time before `changed_at`, when something of the cluster
-    /// changed, or ended more than some minutes ago; the wait for that while it lasts. That they cannot be made anew is no reason not to
-    /// upgrade: how old they are is a finding.
+    /// changed, or ended it some minutes ago; the wait for that while it lasts. That it may not be asked for that is no
+    /// reason not to upgrade: how old they are is a finding.
     pub(super) async fn refresh_insights(
         &self,
         cluster: &ClusterArn,
